@@ -1,4 +1,4 @@
-//! Tells rustc that `cfg(loom)` is meant: the lint tables of the workspace cannot be extended here.
+//! Tells rustc that `cfg(loom)` is intentional: the lint tables of the workspace cannot be extended here.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(loom)");

@@ -25,7 +25,7 @@ impl Client {
     /// [`ControlError::NobodyListens`] if there is no host, [`ControlError::Denied`] if it belongs to another user.
     pub fn connect(path: &Path) -> Result<Self, ControlError> {
         let stream = UnixStream::connect(path).map_err(|error| unreachable(error, path))?;
-        // The temporary folder is shared by all users, and so could be the process that listens there.
+        // The temporary folder is shared by all users, so the process that listens there could be another user's.
         let own = rustix::process::geteuid().as_raw();
         if !is_same_user(Peer::of(&stream), own) {
             let path = path.to_owned();

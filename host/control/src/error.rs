@@ -41,7 +41,7 @@ pub enum ControlError {
     /// The host took the request and did not answer in time. Check whether it is stopped or stuck.
     #[error("the host did not answer within {seconds} s")]
     NoAnswer {
-        /// The time it had.
+        /// The time limit.
         seconds: u64,
     },
     /// Another host listens there. Stop it first.
@@ -69,7 +69,7 @@ pub enum ControlError {
     PathTooLong {
         /// The path.
         path: PathBuf,
-        /// Most bytes allowed.
+        /// Maximum number of bytes.
         limit: usize,
     },
     /// An operation failed.

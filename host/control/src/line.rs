@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Bytes read at once.
+/// Bytes per read.
 const CHUNK: usize = 8 * 1024;
 
 /// The reason why there is no line.
@@ -32,7 +32,7 @@ pub(crate) fn read_line(
 /// Reads line after line.
 pub(crate) struct Lines<'a> {
     stream: &'a UnixStream,
-    /// What was read of the next lines.
+    /// Bytes of the next lines that were already read.
     ahead: Vec<u8>,
 }
 

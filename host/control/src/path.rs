@@ -4,7 +4,7 @@ use crate::error::ControlError;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Most bytes in the path of a Unix socket: 108 in `sockaddr_un`, including the terminating zero.
+/// Maximum length of a Unix socket's path in bytes: 108 in `sockaddr_un`, including the terminating zero.
 const MAX_PATH: usize = 107;
 
 /// Returns the socket of the deck in `deck_root`: `$XDG_RUNTIME_DIR/tickdeck-<uid>/<hash of the deck's path>.sock`.
@@ -37,7 +37,7 @@ fn path_in(runtime: &Path, uid: u32, deck: &Path) -> Result<PathBuf, ControlErro
     Ok(path)
 }
 
-/// FNV-1a with 64 bits: the same in every build, which `std`'s hasher does not guarantee. A collision does no harm: the
+/// 64-bit FNV-1a: the same in every build, which `std`'s hasher does not guarantee. A collision does no harm: the
 /// folder is the user's own, and the second of two decks that collide is told that a host already listens.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

@@ -6,8 +6,8 @@
 //! exact decimal digits. Fields may be added to answers within a version; `protocol/protocol.golden.jsonl` holds every
 //! message.
 //!
-//! [`HostStatus`] and [`StrategyDetail`] are the read model of a host: everything that shows a deck renders them, on a
-//! terminal of the host as well as at the other end of a socket.
+//! [`HostStatus`] and [`StrategyDetail`] are the read model of a host: every display of a deck renders them, on the host's
+//! own terminal as well as at the other end of a socket.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,11 +15,11 @@ use std::time::Duration;
 
 /// The version of the protocol that this build speaks.
 pub const PROTOCOL: u32 = 1;
-/// Most bytes in a line, either way.
+/// Maximum number of bytes in a line, in either direction.
 pub const MAX_LINE: usize = 1 << 20;
-/// Most connections at a time.
+/// Maximum number of concurrent connections.
 pub const MAX_CONNECTIONS: usize = 16;
-/// How long a client has to send its request, and to take the answer.
+/// How long a client has to send its request, and to receive the answer.
 pub const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client waits for an answer: compiling a large strategy takes its time.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ pub enum Request {
         /// The strategy; all of them if there is no name.
         name: Option<String>,
     },
-    /// Reads the strategy's module again and swaps it in.
+    /// Reloads the strategy's module and swaps it in.
     Reload {
         /// The strategy.
         name: String,
@@ -76,8 +76,7 @@ pub enum Request {
     Approve {
         /// The strategy.
         name: String,
-        /// The strategy's `note` as the operator saw it. If the strategy requests something else by now, the approval is
-        /// refused.
+        /// The strategy's `note` as the operator saw it. If the strategy's request has changed since, the approval is refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
@@ -183,14 +182,14 @@ pub struct HostStatus {
     pub working: Vec<OrderLine>,
 }
 
-/// The memory of all strategies together: of their instances, running and made ahead, and what the host keeps for them.
+/// The memory of all strategies together: of their instances, running and spare, and what the host keeps for them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryLine {
     /// The bytes.
     pub bytes: u64,
-    /// The most bytes, if there is a bound.
+    /// The maximum number of bytes, if there is a bound.
     pub most_bytes: Option<u64>,
-    /// The addresses that are reserved, in bytes; only the used part takes memory.
+    /// The reserved address space, in bytes; only the used part takes memory.
     pub reserved_addresses: u64,
 }
 
@@ -213,7 +212,7 @@ pub struct InstrumentLine {
     pub last: Option<String>,
     /// Quotes, trades and book updates so far.
     pub events: u64,
-    /// Whether its data is known to be old or wrong.
+    /// Whether its data is known to be outdated or wrong.
     pub stale: bool,
 }
 
@@ -228,7 +227,7 @@ pub struct StrategyLine {
     pub state: String,
     /// The number of its generation, from 1; every swap starts a new one. 0 if the strategy has not been started.
     pub generation: u32,
-    /// The hash of the module, in hexadecimal digits.
+    /// The hash of the module, in hex.
     pub hash: String,
     /// When this generation took over.
     pub since: String,
@@ -241,7 +240,7 @@ pub struct StrategyLine {
     /// How far it is behind, and how long it kept the others waiting; none if it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<LagLine>,
-    /// Bytes of its instances, running and made ahead, and of what the host keeps for it; none if not known.
+    /// Bytes of its instances, running and spare, and of what the host keeps for it; none if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Histogram of the time per event, in ascending order. Only in a status, and only if there are few enough strategies.
@@ -256,7 +255,7 @@ pub struct StrategyLine {
     pub results: Vec<ResultLine>,
     /// Something for the operator to know or to do.
     pub note: Option<String>,
-    /// The version in the shadow, if there is one.
+    /// The shadow version, if there is one.
     pub shadow: Option<ShadowLine>,
 }
 
@@ -265,7 +264,7 @@ pub struct StrategyLine {
 pub struct LagLine {
     /// Events that wait for it.
     pub events: u64,
-    /// How old the first of them was when its worker came to it, in nanoseconds; in lockstep, how late the deck is.
+    /// How old the first of them was when its worker got to it, in nanoseconds; in lockstep, how late the deck is.
     pub ns: u64,
     /// How long it kept the others waiting so far, beyond its turns and its share, in nanoseconds.
     pub held_up_ns: u64,
@@ -314,12 +313,12 @@ pub struct OrderLine {
     pub state: String,
 }
 
-/// A version in the shadow of the running one: it gets the same events, and its actions are compared instead of sent.
+/// A shadow version: it gets the same events as the running one, and its actions are compared instead of sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowLine {
     /// The version.
     pub version: String,
-    /// The hash of the module, in hexadecimal digits.
+    /// The hash of the module, in hex.
     pub hash: String,
     /// Decisions that both versions made.
     pub agreed: u64,
@@ -378,7 +377,7 @@ pub struct GenerationLine {
     pub number: u32,
     /// The version.
     pub version: String,
-    /// The hash of the module, in hexadecimal digits.
+    /// The hash of the module, in hex.
     pub hash: String,
     /// When it took over.
     pub at: String,
@@ -388,7 +387,7 @@ pub struct GenerationLine {
     pub handover: String,
 }
 
-/// A bucket of a histogram: the events that took at most `up_to_ns`, and longer than the bucket before.
+/// A histogram bucket: the events that took at most `up_to_ns`, and longer than the previous bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeBucket {
     /// The upper bound, in nanoseconds.
@@ -397,7 +396,7 @@ pub struct TimeBucket {
     pub count: u64,
 }
 
-/// An event on which the running version and the one in the shadow differed.
+/// An event on which the running version and its shadow differed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DifferenceLine {
     /// The event time.
@@ -442,7 +441,7 @@ struct Received {
 /// The reason why a line cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Misread {
-    /// The line is written in another version of the protocol.
+    /// The line uses another version of the protocol.
     Version(u32),
     /// The line is not a request, or not an answer.
     Malformed(String),
@@ -475,7 +474,7 @@ pub(crate) fn answer_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error>
 /// Reads the request in a line.
 ///
 /// # Errors
-/// The line is no request of this version.
+/// The line is not a request of this version.
 pub fn read_request(line: &[u8]) -> Result<Request, Misread> {
     let request = received(line)?.request;
     serde_json::from_value(request).map_err(|error| Misread::malformed(&error))
@@ -484,7 +483,7 @@ pub fn read_request(line: &[u8]) -> Result<Request, Misread> {
 /// Reads the answer in a line.
 ///
 /// # Errors
-/// The line is no answer of this version.
+/// The line is not an answer of this version.
 pub fn read_answer(line: &[u8]) -> Result<Answer, Misread> {
     let answer = received(line)?.answer;
     serde_json::from_value(answer).map_err(|error| Misread::malformed(&error))

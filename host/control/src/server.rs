@@ -27,9 +27,9 @@ const FOLDER_MODE: u32 = 0o700;
 const SOCKET_MODE: u32 = 0o600;
 /// The bits of a mode that let others write.
 const OTHERS_WRITE: u32 = 0o022;
-/// How long pending answers are waited for when the host ends.
+/// How long the end of the host waits for pending answers.
 const PENDING_WITHIN: Duration = Duration::from_secs(1);
-/// Between two looks whether they are sent.
+/// Polling interval of that wait.
 const JOIN_LOOK: Duration = Duration::from_millis(2);
 /// Pause after a connection could not be accepted: without file descriptors, trying again at once would spin.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -39,8 +39,8 @@ pub trait Handler: Send + Sync {
     /// Carries out or refuses a request. It should return soon, because dropping the server waits for it.
     fn handle(&self, request: Request) -> Answer;
 
-    /// Carries out or refuses a request and sends the answer, then each fact that comes true after it ([`Answer::Done`]) or
-    /// does not ([`Answer::Refused`]). Nobody may listen any more.
+    /// Carries out or refuses a request and sends the answer, then each fact that comes true afterwards ([`Answer::Done`]) or
+    /// fails to ([`Answer::Refused`]). The client may be gone.
     fn follow(&self, request: Request, send: &mut dyn FnMut(Answer)) {
         send(self.handle(request));
     }
@@ -258,7 +258,7 @@ fn misread(misread: Misread) -> String {
     }
 }
 
-/// Waits for the end of a thread, but not for long: one that is stuck is left to the end of the process.
+/// Waits briefly for the end of a thread: one that is stuck is left to the end of the process.
 fn join_within(thread: JoinHandle<()>, within: Duration) {
     let start = Instant::now();
     while !thread.is_finished() && start.elapsed() < within {
@@ -291,7 +291,7 @@ fn send(stream: &UnixStream, answer: &Answer) {
     }
 }
 
-/// Returns an answer as a line, with less in it if it would be too long.
+/// Returns an answer as a line, shortened if it would be too long.
 fn fitting_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
     // The newline is not counted.
     let fits = |line: &Vec<u8>| line.len() <= MAX_LINE + 1;
@@ -340,7 +340,7 @@ fn folder_problem(is_folder: bool, owner: u32, mode: u32, own: u32) -> Option<&'
     }
 }
 
-/// Removes a socket that nobody listens at.
+/// Removes a socket on which nobody listens.
 fn remove_stale(path: &Path) -> Result<(), ControlError> {
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,

@@ -1,13 +1,12 @@
-//! Shortens an answer that does not fit into a line: an operator who is told less is better served than one who is told
-//! nothing.
+//! Shortens an answer that does not fit into a line: a shortened answer serves an operator better than none.
 
 use crate::protocol::{Answer, HostStatus, StrategyDetail, StrategyLine};
 
-/// Strategies, and instruments, of an answer that is still too long without its details.
+/// Maximum number of strategies, and of instruments, in an answer that is still too long without its details.
 const MOST_LISTED: usize = 500;
-/// Bytes left of a text of an answer that is too long, give or take a character.
+/// Approximate number of bytes kept of a text in an answer that is too long.
 const SHORT: usize = 64;
-/// Entries left of a list of one strategy's details.
+/// Entries kept of a list in one strategy's details.
 const FEW: usize = 5;
 
 /// Steps that [`shorten`] knows.

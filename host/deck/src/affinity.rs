@@ -4,7 +4,7 @@
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-/// Stack of a thread on which strategies run: their own, and as much again for the host around them.
+/// Stack size of a thread on which strategies run: their own, and as much again for the host around them.
 const STRATEGY_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
 
 /// Returns a builder of a thread with the stack that strategies need.
@@ -40,8 +40,8 @@ pub fn run_for_strategies<T: Send>(name: &str, work: impl FnOnce() -> T + Send) 
 }
 
 /// Runs work on a thread that gives way to trading, and waits for it: that thread, and the threads and processes that the
-/// work starts, stay off the cores that trade and run on the others only when nothing else wants to. For work that trading
-/// never waits for, and that holds no lock of a thread that trades: it could be kept from giving it back.
+/// work starts, stay off the trading cores and run on the others only when nothing else wants to. For work that trading never
+/// waits for and that shares no lock with a trading thread: it might not get the CPU to release it.
 ///
 /// # Errors
 /// The system has no thread left.
@@ -70,7 +70,7 @@ fn keep_off(cores: &[usize]) {
             set.unset(*core);
         }
         if set.count() > 0 {
-            // Where it is refused, the system places threads as it likes.
+            // If refused, the system places threads as it likes.
             let _ = rustix::thread::sched_setaffinity(None, &set);
         }
     }
@@ -78,12 +78,12 @@ fn keep_off(cores: &[usize]) {
     let _ = cores;
 }
 
-/// Yields to trading: this thread, and those that it starts from now on, stay off the cores that trade and run at a low
-/// priority on the others. For work that a strategy may wait for, as its next instance, or that shares a lock with the
-/// kernel, as that of the operators' feed.
+/// Yields to trading: this thread, and those that it starts from now on, stay off the trading cores and run at a low priority
+/// on the others. For work that a strategy may wait for, such as its next instance, or that shares a lock with the kernel,
+/// such as that of the operators' feed.
 pub fn yield_to_trading(cores: &[usize]) {
     keep_off(cores);
-    // Linux has a priority for each thread. Where it is refused, only the precedence is lost.
+    // Linux has per-thread priorities. If refused, only the precedence is lost.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, LOADING_NICE);
 }

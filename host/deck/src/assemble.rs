@@ -2,7 +2,7 @@
 //! interrupted run is assembled by `replay::resume`.
 //!
 //! The order matters: names are interned first, then saved in the data folder, and only then does the first strategy
-//! start, so that no state ever refers to a number that a crash could take away.
+//! start, so that no state ever refers to an id that a crash could lose.
 
 use crate::affinity::{run_for_strategies, yield_to_trading};
 use crate::call_marks::CallMarks;
@@ -47,15 +47,15 @@ use tickdeck_strategy::watch::Scan;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// How often a start that compiles says so.
+/// Interval of progress messages while a start compiles.
 const PROGRESS: Duration = Duration::from_secs(3);
 
-/// How often it looks whether it is to stop.
+/// Interval at which it checks for a stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// The parts that a deck is made of.
 pub struct DeckParts {
-    /// The command that runs it, for people: `demo`, `run` or `dev NAME`.
+    /// The command that runs it, for display: `demo`, `run` or `dev NAME`.
     pub command: String,
     /// The settings.
     pub config: Config,
@@ -77,9 +77,9 @@ pub struct DeckParts {
     pub stop: CancelToken,
     /// Market events after which it stops.
     pub events: Option<u64>,
-    /// Cuts batches at random places from this seed.
+    /// Cuts batches at random points from this seed.
     pub split_seed: Option<u64>,
-    /// Starts even if no strategy can run yet.
+    /// Whether to start even if no strategy can run yet.
     pub idle: bool,
     /// The first order number that was never used.
     pub first_order: OrderNumber,
@@ -91,7 +91,7 @@ pub struct DeckParts {
     pub journal: Option<Journaling>,
     /// Marks the calls of strategies.
     pub marks: CallMarks,
-    /// The modules that must not run until an operator says so.
+    /// The modules that must not run until an operator allows it.
     pub quarantine: Quarantine,
 }
 
@@ -101,7 +101,7 @@ pub struct Journaling {
     pub reels: DataReels,
     /// The command line's overrides.
     pub played: RunOverrides,
-    /// Leaves an interrupted run behind instead of resuming it.
+    /// Whether to abandon an interrupted run instead of resuming it.
     pub fresh: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct AssembledDeck {
     pub feed: OperatorFeed,
     /// The names behind the numbers.
     pub names: Names,
-    /// The venues, for people.
+    /// The venues, for display.
     pub title: String,
     /// The seed of the first venue.
     pub seed: u64,
@@ -195,7 +195,7 @@ pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
 }
 
 impl DeckParts {
-    /// Returns the parts of a deck that runs flat out, keeps nothing and watches no folder.
+    /// Returns the parts of a deck that runs flat out, records nothing and watches no folder.
     pub fn new(config: Config, scan: Scan) -> Self {
         Self {
             command: "run".to_owned(),
@@ -239,8 +239,8 @@ impl DeckParts {
         })
     }
 
-    /// Prepares the runtime for strategies that trade, as opposed to a replay: their memory is bounded, and instances are made
-    /// ahead unless only the run itself would wait for them.
+    /// Prepares the runtime for strategies that trade, as opposed to a replay: bounds their memory, and has instances created
+    /// in advance unless only the run itself would wait for them.
     pub(crate) fn go_live(&self, runtime: &Runtime) {
         let bound = self.config.wasm.deck_memory_mib.map(|mib| mib << 20);
         let bound = bound.unwrap_or_else(machine_memory::default_bound);
@@ -251,8 +251,8 @@ impl DeckParts {
         }
     }
 
-    /// Loads the strategies on a thread of its own, which yields to trading: the compiler's threads that it starts
-    /// outlive it.
+    /// Loads the strategies on a thread of its own, which yields to trading: the compiler threads that it starts outlive it and
+    /// inherit that.
     fn load_apart(&self, loader: &StrategyLoader, registry: &mut Registry) -> Result<LoadedDeck> {
         let (scan, grants, cores) = (&self.scan, &self.grants, &self.config.engine.pin);
         let (stop, quarantine) = (&self.stop, &self.quarantine);
@@ -297,7 +297,7 @@ impl DeckParts {
         )?)
     }
 
-    /// Begins to record the run, if it is to be recorded.
+    /// Starts recording the run, if it is to be recorded.
     fn begin_recording(&self, engine: &mut Engine, manifest: Option<RunManifest>) -> Result<()> {
         if let (Some(journal), Some(manifest)) = (&self.journal, manifest) {
             let config = reel_config(&self.config.journal);
@@ -404,10 +404,10 @@ pub(crate) fn reel_config(journal: &JournalSettings) -> ReelConfig {
     }
 }
 
-/// Returns the configuration of the engine by the settings.
+/// Returns the configuration of the engine from the settings.
 ///
 /// # Errors
-/// A limit names what the deck does not have.
+/// A limit names something that the deck does not have.
 pub(crate) fn engine_config(
     config: &Config,
     pace: Pace,
@@ -452,7 +452,7 @@ fn budget_config(settings: &BudgetSettings, pace: Pace) -> BudgetConfig {
     }
 }
 
-/// Compiles every module that may run, several at a time. The outcomes are to be kept until the modules are loaded.
+/// Compiles every module that may run, several at a time. Keep the outcomes until the modules are loaded.
 fn compile_all(
     loader: &StrategyLoader,
     scan: &Scan,
@@ -466,7 +466,7 @@ fn compile_all(
         if runs && !wanted.contains_key(&plugin.hash) {
             wanted.insert(plugin.hash, plugin.name.clone());
             let (sender, hash) = (sender.clone(), plugin.hash);
-            // An error means that nobody waits any more.
+            // An error means that nobody is waiting any more.
             let done = move |outcome| drop(sender.send((hash, outcome)));
             queue.push(CompileRequest::of(plugin, loader, done));
         }

@@ -1,7 +1,8 @@
-//! One attempt to start a deck or to resume its interrupted run, so that an end of the host does not repeat itself.
+//! One attempt to start a deck or to resume its interrupted run, so that a crash of the host does not repeat itself.
 //!
-//! An attempt is on the disk before the first strategy is called, with what is known of the ends of the hosts before, and is removed
-//! when it succeeded. A strategy that is to blame for such an end is left out and quarantined: an operator lets it run again.
+//! An attempt is on disk before the first strategy is called, together with what is known about how earlier hosts died, and is
+//! removed once it has succeeded. A strategy that is to blame for a host's death is left out and quarantined until an operator
+//! lets it run again.
 
 use crate::assemble::DeckParts;
 use crate::call_marks::{CallMarks, LastProcess};
@@ -20,8 +21,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Takes in how the last host ended, and begins an attempt at the interrupted run of this number, or at a new one. A deck that
-    /// records nothing has none.
+    /// Reads how the last host ended, and begins an attempt at the interrupted run with this number, or at a new one. A deck that
+    /// records nothing has no attempts.
     ///
     /// # Errors
     /// The data folder can't be read or written.
@@ -41,7 +42,7 @@ impl Attempt {
         {
             let why = blame(&call, phase, number);
             match phase {
-                // What was being loaded is no part of the run.
+                // What was being loaded is not part of the run.
                 DeathPhase::Running => {
                     quarantine_in_folder(parts, &quarantine, &call.strategy, &why)?
                 }
@@ -75,7 +76,7 @@ impl Attempt {
         self.mark()
     }
 
-    /// Quarantines a strategy with this module, until an operator says otherwise.
+    /// Quarantines a strategy with this module until an operator allows it.
     ///
     /// # Errors
     /// The data folder can't be written.
@@ -92,7 +93,7 @@ impl Attempt {
         self.record.succeeded()
     }
 
-    /// Says that this attempt is under way.
+    /// Marks this attempt as being in progress.
     fn mark(&mut self) -> Result<()> {
         self.record.begin()?;
         let phase = match self.record.run {
@@ -103,7 +104,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Quarantines what the start of a new run leaves out: nothing of it has to be repeated.
+    /// Quarantines the strategies that the start of a new run leaves out: nothing of them has to be replayed.
     fn keep_from_starting(&self, parts: &DeckParts) -> Result<()> {
         for (strategy, why) in self.left_out() {
             quarantine_in_folder(parts, &self.quarantine, strategy, why)?;

@@ -1,8 +1,8 @@
-//! The calls of strategies that are under way, marked where the next process finds them if this one dies in one.
+//! Marks of the strategy calls in progress, which the next process finds if this one dies in a call.
 //!
-//! Every call of a strategy's code goes through [`CallMarks::watch`] or [`CallMarks::during_load`], which store a few words into a
-//! mapped file before the call and one after it: no system call, some nanoseconds. What ends the process, and however it does, the
-//! file says which calls had not returned.
+//! Every call of a strategy's code goes through [`CallMarks::watch`] or [`CallMarks::during_load`], which store a few words in a
+//! mapped file before the call and one after it: no system call, a few nanoseconds. However the process dies, the file says
+//! which calls had not returned.
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -16,25 +16,25 @@ use tickdeck_model::{Action, Event};
 use tickdeck_recording::data_folder::CALLS;
 use tickdeck_recording::{Death, DeathPhase, GuestCall};
 
-/// Strategies with marks of their own; calls of any more are not marked.
+/// Number of strategies whose calls are marked; calls of further ones are not.
 const SLOTS: usize = 2_048;
-/// Words before the slots.
+/// Number of words before the slots.
 const HEADER: usize = 8;
 const PHASE: usize = 0;
 const RUN: usize = 1;
 const TICKS: usize = 2;
-/// Words of a slot: function, first and last event, tick, and the name.
+/// Number of words per slot: function, first and last event, tick, and the name.
 const SLOT: usize = 16;
 const FIRST: usize = 1;
 const LAST: usize = 2;
 const BEGAN: usize = 3;
 const NAME: usize = 4;
-/// Bytes of a name that are kept: all of it.
+/// Bytes for the name: enough for all of it.
 const NAME_BYTES: usize = (SLOT - NAME) * size_of::<u64>();
 
 /// The step in which time is counted during a resume.
 const TICK: Duration = Duration::from_millis(1);
-/// A call this many ticks old is no ordinary one.
+/// A call this many ticks old is abnormally long.
 const LONG_TICKS: u64 = 3;
 
 /// The functions of a strategy.
@@ -65,16 +65,16 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Nothing is called any more. A file that stays says so too.
+        // No more calls. If the file stays, it says the same.
         let _ = std::fs::remove_file(&self.file);
     }
 }
 
-/// What the marks of the last process say.
+/// What the marks say about the last process.
 pub(crate) struct LastProcess {
-    /// The run that it was about; 0 while it was starting a new one.
+    /// The run that it executed; 0 while it was starting a new one.
     pub(crate) run: u32,
-    /// How it ended, if it did not end before anything began.
+    /// How it died.
     pub(crate) death: Death,
 }
 
@@ -96,7 +96,7 @@ impl CallMarks {
         Ok((last_process(&left), marks))
     }
 
-    /// From now on this is what dies with the process.
+    /// Sets the phase that a death of the process from now on belongs to.
     pub(crate) fn set_phase(&self, phase: DeathPhase, run: u32) {
         if let Some(inner) = &self.0 {
             inner.words.store(RUN, u64::from(run));
@@ -104,12 +104,12 @@ impl CallMarks {
         }
     }
 
-    /// Counts time until the result is dropped, so that a long call is known by its mark.
+    /// Counts time until the result is dropped, so that a mark shows how long its call took.
     pub(crate) fn count_time(&self) -> Option<TimeCounter> {
         TimeCounter::start(Arc::clone(self.0.as_ref()?)).ok()
     }
 
-    /// Marks every call of a strategy's code, and of the instances made from it.
+    /// Marks every call of a strategy's code, and of the instances created from it.
     pub(crate) fn watch(&self, name: &str, code: Arc<dyn Code>) -> Arc<dyn Code> {
         match self.slot(name) {
             Some(slot) => Arc::new(WatchedCode {
@@ -120,7 +120,7 @@ impl CallMarks {
         }
     }
 
-    /// Marks what a module is asked while it is loaded.
+    /// Marks the calls of a module while it is loaded.
     pub(crate) fn during_load<T>(&self, name: &str, call: impl FnOnce() -> T) -> T {
         match self.slot(name) {
             Some(slot) => slot.during(Function::Describe, &[], call),
@@ -154,7 +154,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// Marks a call that is about these events. One that panics stays marked.
+    /// Marks a call with these events. A call that panics stays marked.
     #[inline]
     fn during<T>(&self, function: Function, events: &[Event], call: impl FnOnce() -> T) -> T {
         let words = &self.inner.words;
@@ -327,7 +327,7 @@ const fn number_of(phase: DeathPhase) -> u64 {
     }
 }
 
-/// Reads the marks of a process that is no more.
+/// Reads the marks of a process that has ended.
 fn last_process(words: &[u64]) -> Option<LastProcess> {
     let phases = [
         DeathPhase::Starting,
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(left.death.calls, [call]);
     }
 
-    /// Code and instance that answer everything that has a default otherwise than the default.
+    /// Code and instance whose answers differ from every default.
     #[derive(Clone, Copy)]
     struct Peculiar;
 

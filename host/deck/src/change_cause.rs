@@ -1,5 +1,5 @@
 //! The cause of a change of a strategy. It goes to the engine with the request and comes back in the notice of the
-//! change, so that neither the feed nor the manager has to remember who asked for what.
+//! change, so that neither the feed nor the manager has to remember who requested what.
 
 use crate::lifecycle::RecordedPermission;
 use tickdeck_engine::ChangeOrigin;
@@ -11,11 +11,11 @@ use tickdeck_strategy::watch::Fingerprint;
 pub(crate) enum Requester {
     /// A file in the plugins folder changed.
     Folder,
-    /// An operator asked for it, also for a version that failed before.
+    /// An operator requested it, possibly for a version that failed before.
     Operator,
 }
 
-/// A content of the plugins folder, and what a strategy runs with because of it.
+/// A content of the plugins folder, and what a strategy that was loaded from it runs with.
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
     /// The version in its manifest.
@@ -49,7 +49,7 @@ impl ChangeCause {
         origin?.get()
     }
 
-    /// Returns the reason for a new generation, for people.
+    /// Returns the reason for a new generation, for display.
     pub(crate) const fn reason(&self, is_start: bool) -> &'static str {
         match self {
             Self::Module { requester, .. } => match (requester, is_start) {
@@ -64,7 +64,7 @@ impl ChangeCause {
         }
     }
 
-    /// Returns how the module was made ready, if one came: `compiled in 31 ms`.
+    /// Returns how the module was prepared, if there was one: `compiled in 31 ms`.
     pub(crate) fn preparation(&self) -> Option<&str> {
         match self {
             Self::Module { preparation, .. } => Some(preparation),
@@ -73,7 +73,7 @@ impl ChangeCause {
     }
 }
 
-/// A content of a module of these bytes, for tests.
+/// A content with a module of these bytes, for tests.
 #[cfg(test)]
 pub(crate) fn content(bytes: &[u8]) -> Content {
     let plugin = tickdeck_strategy::watch::Plugin {

@@ -5,13 +5,13 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::Clock;
 use tickdeck_model::Timestamp;
 
-/// The longest that a clock sleeps before operators are heard.
+/// The longest that a clock sleeps before operators are served.
 const STEP: Duration = Duration::from_millis(2);
 
 /// The speed of event time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
-    /// This many seconds of event time in a second of wall time.
+    /// This many seconds of event time per second of wall time.
     Times(f64),
     /// As fast as the machine can.
     FlatOut,
@@ -20,10 +20,10 @@ pub enum Pace {
 impl Pace {
     /// The speed of the market.
     pub const REAL: Self = Self::Times(1.0);
-    /// A minute in a second.
+    /// One minute per second.
     pub const FAST: Self = Self::Times(60.0);
 
-    /// Whether event time goes by no faster than the clock.
+    /// Whether event time advances no faster than the clock.
     pub(crate) fn is_real_time(self) -> bool {
         matches!(self, Self::Times(factor) if factor <= 1.0)
     }

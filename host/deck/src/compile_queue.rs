@@ -1,7 +1,7 @@
-//! Compiles modules beside everything else: small ones first, and none waits behind a slow one.
+//! Compiles modules in the background: small ones first, and none waits behind a slow one.
 //!
-//! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So one or two compile at a
-//! time, but one that takes long no longer counts, up to a bound, and the next one begins.
+//! Compiling takes milliseconds for most modules, but up to a minute for a module crafted for it. So one or two compile at a
+//! time, but a slow one stops counting, up to a bound, and the next one begins.
 
 use crate::affinity::spawn_for_strategies;
 use crate::loading::{LoadFailure, StrategyLoader};
@@ -15,34 +15,34 @@ use std::time::{Duration, Instant};
 use tickdeck_strategy::watch::Plugin;
 use tickdeck_strategy::{CompiledModule, Runtime};
 
-/// Compilations at a time, not counting slow ones, where there are cores for them: one for every two.
+/// Compilations at a time, not counting slow ones, if there are enough cores: one per two cores.
 const AT_A_TIME: usize = 2;
 
-/// Compilations at a time with slow ones, each of which may use as much memory as the settings say.
+/// Compilations at a time including slow ones, each of which may use as much memory as the settings allow.
 const AT_MOST: usize = 4;
 
-/// How long a compilation takes until it is slow.
+/// How long a compilation may take before it counts as slow.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// How a compilation came out.
+/// The outcome of a compilation.
 pub(crate) type Outcome = Result<CompiledModule, NotCompiled>;
 
 /// Why a module was not compiled; the texts are sentences.
 #[derive(Debug, Clone)]
 pub(crate) enum NotCompiled {
-    /// It is not signed, not a strategy, or takes too much to compile.
+    /// It is not signed, not a strategy, or exceeds a limit of compiling.
     Refused(String),
-    /// Its file changed since it was found.
+    /// Its file has changed since it was found.
     Changed(String),
 }
 
 /// A module to compile.
 pub(crate) struct CompileRequest {
-    /// Bytes of the file, about.
+    /// Approximate size of the file in bytes.
     pub(crate) size: u64,
     /// The file, for errors.
     pub(crate) file: String,
-    /// Reads the file, on another thread: only what is being compiled is in memory.
+    /// Reads the file, on another thread, so that only files being compiled are in memory.
     pub(crate) read: Box<dyn FnOnce() -> Result<Arc<[u8]>, NotCompiled> + Send>,
     /// Takes the outcome, on another thread.
     pub(crate) done: Promise,
@@ -75,7 +75,7 @@ struct State {
     is_stopped: bool,
 }
 
-/// Ordered so that the smallest module is the greatest, and among equals the one that came first.
+/// Ordered so that the smallest module is the greatest, and among equals the first to arrive.
 struct Waiting {
     order: Reverse<(u64, u64)>,
     request: CompileRequest,
@@ -108,7 +108,7 @@ impl CompileRequest {
     ) -> Self {
         let content = loader.content(plugin);
         Self {
-            // Where it is gone by now, reading it will say so.
+            // If it is gone by now, reading it will say so.
             size: std::fs::metadata(&plugin.path).map_or(0, |about| about.len()),
             file: plugin.path.display().to_string(),
             read: Box::new(move || Ok(content()?)),
@@ -139,8 +139,7 @@ impl Drop for Promise {
 }
 
 impl CompileQueue {
-    /// Starts the thread that hands the work out. The threads and processes that compile have its priority, which is this
-    /// thread's.
+    /// Starts the dispatcher thread. The threads and processes that compile inherit its priority, which is this thread's.
     pub(crate) fn start(runtime: Runtime) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
@@ -174,7 +173,7 @@ impl Drop for CompileQueue {
         self.shared.lock().is_stopped = true;
         self.shared.changed.notify_all();
         if let Some(dispatcher) = self.dispatcher.take() {
-            // It does nothing that panics. The threads that compile are not waited for.
+            // It does nothing that panics. The compiling threads are not joined.
             let _ = dispatcher.join();
         }
     }
@@ -212,7 +211,7 @@ fn dispatch(shared: &Arc<Shared>) {
             state = shared.lock();
             continue;
         }
-        // With something waiting, one that runs becomes slow after a while.
+        // If something is waiting, wake up when a running compilation becomes slow.
         let waited = match state.waiting.is_empty() {
             true => shared
                 .changed
@@ -227,7 +226,7 @@ fn dispatch(shared: &Arc<Shared>) {
     }
 }
 
-/// Starts a thread that compiles. A child process ends with the thread that started it, so each has its own.
+/// Starts a compiling thread. A child process ends with the thread that started it, so each has its own.
 fn begin(shared: &Arc<Shared>, number: u64, request: CompileRequest) {
     let CompileRequest {
         file, read, done, ..

@@ -1,4 +1,4 @@
-//! How this host compiles: each module in a child process, with limits of the settings, and a cache.
+//! How this host compiles: each module in a child process, with limits from the settings, and a cache.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Compiling {
         }
     }
 
-    /// The configuration of a runtime that compiles so.
+    /// Returns the configuration of a runtime that compiles this way.
     pub fn runtime(self) -> RuntimeConfig {
         RuntimeConfig {
             compiler: self.compiler,
@@ -60,7 +60,7 @@ impl Compiling {
     }
 }
 
-/// Returns the cache of compiled modules of this user, whose folder is never the plugins folder.
+/// Returns this user's cache of compiled modules, whose folder is never the plugins folder.
 pub fn cache() -> Option<CacheConfig> {
     Some(CacheConfig {
         folder: user_folder("XDG_CACHE_HOME", "Library/Caches", ".cache")?,
@@ -73,7 +73,7 @@ pub fn cache() -> Option<CacheConfig> {
     })
 }
 
-/// Returns a folder of this user for Tickdeck: in the folder that a variable names, or else where the system's users expect it.
+/// Returns this user's folder for Tickdeck: in the folder that a variable names, or else in the system's usual place.
 fn user_folder(variable: &str, on_macos: &str, elsewhere: &str) -> Option<PathBuf> {
     let from = |name: &str| {
         std::env::var_os(name)

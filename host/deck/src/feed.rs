@@ -19,7 +19,7 @@ use tickdeck_model::{StrategyId, Timestamp, Untrusted};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::{LogLevel, LogSink};
 
-/// Entries of a kind that are kept between two fetches.
+/// Entries per kind that are kept between two fetches.
 const KEPT_PER_KIND: usize = 20;
 
 /// Entries of a kind that are kept where each one matters: a deck has fewer strategies and venues than this, and an operator types
@@ -58,7 +58,7 @@ pub struct ReportedChange {
     pub origin: Option<ChangeOrigin>,
 }
 
-/// Is called with every change of a version.
+/// Called with every change of a version.
 type Follower = Box<dyn Fn(&ReportedChange) + Send>;
 
 /// The operator's feed; clones share it.
@@ -110,7 +110,7 @@ impl OperatorFeed {
         self.inner().kept[Topic::Build as usize] > 0
     }
 
-    /// Returns a strategy's last lines of log and messages, oldest first; `id` once it has been started.
+    /// Returns a strategy's last log lines and messages, oldest first; give `id` once it has been started.
     pub fn tail(&self, strategy: &str, id: Option<StrategyId>) -> Vec<String> {
         let inner = self.inner();
         let messages = id.and_then(|id| inner.messages.get(&id));

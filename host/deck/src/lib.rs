@@ -1,5 +1,5 @@
-//! A running deck: assembled from its settings, its plugins folder and its data folder; its strategies swapped while it
-//! trades; operated; recorded runs replayed.
+//! A running deck: assembles it from its settings, its plugins folder and its data folder, swaps its strategies while it
+//! trades, answers operators, and replays recorded runs.
 //!
 //! Start reading at [`start`], then [`assemble`], [`lifecycle`] (a changed file becomes a swapped instance) and
 //! [`replay`].

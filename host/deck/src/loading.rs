@@ -2,7 +2,7 @@
 //!
 //! A mistake in `tickdeck.toml` stops the start of a deck, with its line. A module that is not a strategy, is not signed,
 //! wants an instrument that the deck does not have, or comes with invalid settings of its own, is skipped with a
-//! message, and the others run. A module that asks for more than was granted waits for the operator.
+//! message, and the others run. A module that requests more than was granted waits for the operator.
 
 use crate::call_marks::CallMarks;
 use crate::compiling::Compiling;
@@ -30,10 +30,10 @@ use tickdeck_strategy::{
     StartOptions, WantError, Wants,
 };
 
-/// A strategy's capital unless it is set, in whole units of the account's currency.
+/// A strategy's default capital, in whole units of the account's currency.
 const DEFAULT_CAPITAL: i64 = 100_000;
 
-/// Modules that a message lists.
+/// Maximum number of modules that a message lists.
 const MAX_LISTED: usize = 20;
 
 /// Loads the strategies of a deck.
@@ -42,13 +42,13 @@ pub struct StrategyLoader {
     pub config: Config,
     /// The WebAssembly runtime.
     pub runtime: Runtime,
-    /// The keys of which one must have signed a module; none: signatures are not checked.
+    /// The keys, one of which must have signed a module; empty: signatures are not checked.
     pub trusted: TrustedKeys,
     /// The currency of the account and of strategies' capital.
     pub account_currency: Currency,
     /// The first order number that was never used.
     pub first_order: OrderNumber,
-    /// Takes strategies' log lines.
+    /// Receives the strategies' log lines.
     pub feed: OperatorFeed,
     /// Stores every module that runs, if runs are recorded.
     pub modules: Option<ModuleStore>,
@@ -61,14 +61,14 @@ pub struct StrategyLoader {
 pub enum LoadFailure {
     /// A mistake in `tickdeck.toml`.
     Settings(Error),
-    /// Something about the module or its own files.
+    /// A problem with the module or its own files.
     Module(String),
-    /// The module's file changed since it was found: it will be reported again.
+    /// The module's file has changed since it was found: it will be reported again.
     Changed(String),
 }
 
 impl LoadFailure {
-    /// Returns a sentence about it.
+    /// Returns a sentence that describes it.
     pub fn describe(&self) -> String {
         match self {
             Self::Settings(error) => tickdeck_recording::sentence::sentence(error),
@@ -87,7 +87,7 @@ pub struct LoadedStrategy {
     pub fingerprint: Fingerprint,
     /// The decision on the permissions that it requests.
     pub decision: PermissionDecision,
-    /// The permissions that it can be granted without the operator.
+    /// The permissions that can be granted without the operator.
     pub granted: Permissions,
     /// Its parameters, with their sources.
     pub given: Vec<ParameterValue>,
@@ -102,10 +102,10 @@ pub struct LoadedStrategy {
     marks: CallMarks,
 }
 
-/// Checks the names of the strategies of the settings.
+/// Checks the names of the strategies in the settings.
 ///
 /// # Errors
-/// A name breaks the rule, or is the host's own.
+/// A name is invalid, or reserved for the host.
 pub fn check_names(config: &Config) -> Result<()> {
     for (name, settings) in &config.strategies {
         if let Err(what) = check_strategy_name(name) {
@@ -116,7 +116,7 @@ pub fn check_names(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Returns the strategies that run a module: the one of its name, and those that name it in the settings.
+/// Returns the strategies that run a module: the one with its name, and those that name it in the settings.
 pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySettings)> {
     let own = config.strategies.get(module).cloned().unwrap_or_default();
     let own = (own.plugin.is_none()).then(|| (module.to_owned(), own));
@@ -130,7 +130,7 @@ pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySett
         .collect()
 }
 
-/// Checks that every strategy of the settings has its module.
+/// Checks that every strategy in the settings has its module.
 ///
 /// # Errors
 /// A module is missing.
@@ -198,8 +198,8 @@ impl StrategyLoader {
         self.load_verified(named, (plugin, &bytes), grants, registry)
     }
 
-    /// Returns how to get at the content of a plugin on another thread: by reading it, and checking that a trusted key signed
-    /// it where keys are trusted (its module, its settings, and its name), before anything else looks at its bytes.
+    /// Returns a function that gets the content of a plugin on another thread: reads it and, if there are trusted keys, checks
+    /// that one of them signed it (its module, its settings, and its name), before anything else looks at its bytes.
     pub(crate) fn content(
         &self,
         plugin: &Plugin,
@@ -217,7 +217,7 @@ impl StrategyLoader {
         }
     }
 
-    /// As [`StrategyLoader::load`], for a plugin whose bytes are at hand and whose signature was checked before: it is
+    /// Like [`StrategyLoader::load`], for a plugin whose bytes are in memory and whose signature was checked before: it is
     /// identified by its hash.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl StrategyLoader {
         grants: &Grants,
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
-        // Also of a reel: no strategy is the host.
+        // Applies to reels too: no strategy may pose as the host.
         if is_reserved(name) {
             return Err(LoadFailure::Module(format!(
                 "{} is the host's own name: choose another name",
@@ -244,7 +244,7 @@ impl StrategyLoader {
         let decision = rules.decide(&asked, grant.as_ref());
         let granted = rules.granted(grant.as_ref());
         let sandbox = self.sandbox(&decision);
-        // What follows is the module's own code; compiling it may take as long as it likes.
+        // The mark covers only the module's own code, from here on; compiling it may take as long as it needs.
         let compiled = self
             .runtime
             .compile(bytes, &file)
@@ -323,7 +323,7 @@ impl StrategyLoader {
         }
     }
 
-    /// `NAME.toml` applies only to the strategy of that name.
+    /// Returns `NAME.toml`, which applies only to the strategy with that name.
     fn sidecar(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
         match &plugin.settings {
             Some(sidecar) if plugin.name == name => {
@@ -426,7 +426,7 @@ impl LoadedStrategy {
         self.module.inspection()
     }
 
-    /// Returns its version for the engine, and the program behind it, which can make instances ahead.
+    /// Returns its version for the engine, and the program behind it, which can create instances in advance.
     pub fn version(
         &self,
         registry: &Arc<Registry>,
@@ -448,7 +448,7 @@ impl LoadedStrategy {
         (program, version)
     }
 
-    /// As [`LoadedStrategy::version`], with the names in its spec that the run does not have yet.
+    /// Like [`LoadedStrategy::version`], with the names that the run does not have yet in its spec.
     pub fn late_version(
         &self,
         registry: &Arc<Registry>,
@@ -464,7 +464,7 @@ impl LoadedStrategy {
         (program, version)
     }
 
-    /// Returns the spec that its version is made from.
+    /// Returns the spec from which its version is made.
     pub const fn spec(&self) -> &VersionSpec {
         &self.spec
     }

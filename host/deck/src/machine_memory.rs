@@ -1,17 +1,17 @@
-//! The memory of the machine, from which the bound of all strategies together is taken where the settings name none.
+//! The memory of the machine, from which the common bound of all strategies is derived if the settings have none.
 
 const TOTAL: &str = "/proc/meminfo";
 
-/// The limit of the container, where there is one.
+/// The limit of the container, if there is one.
 const CONTAINER: &str = "/sys/fs/cgroup/memory.max";
 
-/// The bound where the machine does not say what it has.
+/// The bound if the machine does not report its memory.
 const UNKNOWN: u64 = 4 << 30;
 
-/// The least bound: a machine with less than twice as much is not for trading, but a test should run on it.
+/// The minimum bound: a machine with less than twice as much is unfit for trading, but tests should run on it.
 const LEAST: u64 = 1 << 30;
 
-/// Returns the bytes that all strategies together may take by default: half of what the machine, or the container, has.
+/// Returns the bytes that all strategies together may use by default: half of the machine's or the container's memory.
 pub(crate) fn default_bound() -> u64 {
     let read = |file| std::fs::read_to_string(file).ok();
     bound_of(read(TOTAL).as_deref(), read(CONTAINER).as_deref())

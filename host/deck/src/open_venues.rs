@@ -1,4 +1,4 @@
-//! Opens the venues of a deck: makes them from the settings and registers what they trade.
+//! Opens the venues of a deck: creates them from the settings and registers what they trade.
 
 use crate::venues::{Venue, open_all};
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,7 @@ use tickdeck_settings::config::Config;
 pub(crate) struct OpenVenues {
     /// Their gateways and terms.
     pub(crate) venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
-    /// Their titles, for people.
+    /// Their titles, for display.
     pub(crate) title: String,
     /// The seed of the first.
     pub(crate) seed: u64,
@@ -35,7 +35,7 @@ impl OpenVenues {
     /// Opens the venues of the settings. Names that they need are added to `registry`.
     ///
     /// # Errors
-    /// A setting does not fit, a venue can't start, or two venues have one name.
+    /// A setting does not fit, a venue can't start, or two venues have the same name.
     pub(crate) fn open(config: &Config, registry: &mut Registry) -> Result<Self> {
         let list = open_all(config)?;
         let seed = list.first().context("the deck has no venue")?.seed;
@@ -69,8 +69,8 @@ impl OpenVenues {
         Some(registry.venue(living.venue).unwrap_or_default().to_owned())
     }
 
-    /// Brings the venues into the order of a recorded run, in which events of the same time were handled. `recorded` has
-    /// the names of its venues.
+    /// Sorts the venues into the order of a recorded run, in which events with equal times were handled. `recorded` has the
+    /// names of its venues.
     ///
     /// # Errors
     /// The deck has other venues than the run.

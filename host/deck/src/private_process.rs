@@ -1,9 +1,9 @@
-//! Keeps what a host has in its memory, such as keys of venues, from other processes of the same user.
+//! Hides a host's memory, with secrets such as venue keys, from other processes of the same user.
 
-/// From now on no other process of this user can read this one's memory, and a crash leaves no image of it on disk. The
-/// processes that this one starts decide for themselves.
+/// Keeps other processes of this user from reading this one's memory, and a crash from leaving a core dump. Processes that
+/// this one starts decide for themselves.
 pub fn keep_memory_private() {
-    // Where it is refused, the host is as private as any other program.
+    // If refused, the host is as private as any other program.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

@@ -21,10 +21,10 @@ use tickdeck_recording::describe::actions;
 use tickdeck_recording::names::{Names, net};
 use tickdeck_strategy::MemoryAccount;
 
-/// Strategies up to which a status includes the times of each: it must fit into a line of the protocol.
+/// Number of strategies up to which a status includes the times of each: it must fit into a line of the protocol.
 const MOST_TIMED: usize = 256;
 
-/// Working orders in a status, for the same reason; the newest ones.
+/// Maximum number of working orders in a status, for the same reason; the newest ones.
 const MOST_ORDERS: usize = 100;
 
 /// Bytes shown of a parameter's value.
@@ -41,7 +41,7 @@ pub struct ReadModel {
 }
 
 impl ReadModel {
-    /// Creates the builder for a run with this title. It knows no history: the model has the strategies that run.
+    /// Creates the builder for a run with this title. Without a history, the model has only the strategies that run.
     pub fn new(title: impl Into<String>, names: Names) -> Self {
         Self {
             title: title.into(),
@@ -136,7 +136,7 @@ impl ReadModel {
         lines
     }
 
-    /// Returns everything about one strategy; `None` if there is none of this name.
+    /// Returns everything about one strategy; `None` if there is none with this name.
     pub fn detail(
         &self,
         status: &Status,
@@ -161,7 +161,7 @@ impl ReadModel {
         Some(with_record(detail, record.unwrap_or_default(), faults))
     }
 
-    /// Returns the strategies with their times, if those of all fit into an answer.
+    /// Returns the strategies with their times, if all times fit into an answer.
     fn timed_strategies(&self, status: &Status) -> Vec<StrategyLine> {
         let mut lines = self.strategies(status);
         if lines.len() <= MOST_TIMED {

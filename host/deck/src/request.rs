@@ -1,4 +1,4 @@
-//! A run as a command asks for it, and the parts that it takes.
+//! A run as a command requests it, and the parts that it needs.
 
 use crate::assemble::{DeckParts, Journaling};
 use crate::call_marks::CallMarks;
@@ -16,9 +16,9 @@ use tickdeck_recording::{DataReels, Quarantine, RunOverrides};
 use tickdeck_settings::config::Config;
 use tickdeck_settings::grants::Grants;
 
-/// A run as `run`, `demo` or `dev` asks for it.
+/// A run as `run`, `demo` or `dev` requests it.
 pub struct RunRequest {
-    /// The command, for people: `demo`, `run` or `dev NAME`.
+    /// The command, for display: `demo`, `run` or `dev NAME`.
     pub command: String,
     /// The settings.
     pub config: Config,
@@ -44,24 +44,24 @@ pub struct RunRequest {
     pub idle: bool,
     /// The data folder that the run is recorded in, if it is.
     pub data: Option<PathBuf>,
-    /// Leaves an interrupted run behind instead of resuming it.
+    /// Whether to abandon an interrupted run instead of resuming it.
     pub fresh: bool,
 }
 
 /// The command line's overrides of the settings.
 #[derive(Debug, Clone)]
 pub struct Overrides {
-    /// The seed of everything random.
+    /// The random seed.
     pub seed: Option<u64>,
     /// Captures to play instead of the venue.
     pub capture: Vec<PathBuf>,
     /// Worker threads.
     pub workers: Option<usize>,
-    /// Most events in one call of a strategy.
+    /// Maximum number of events per call of a strategy.
     pub batch: Option<usize>,
     /// Market events after which the run stops.
     pub events: Option<u64>,
-    /// Cuts batches at random places from this seed.
+    /// Cuts batches at random points from this seed.
     pub split_seed: Option<u64>,
     /// The speed of event time.
     pub pace: Pace,
@@ -92,7 +92,7 @@ impl RunRequest {
     /// Returns the parts of the deck that runs it.
     ///
     /// # Errors
-    /// The plugins folder can't be read, or an interrupted run would be left behind without a word.
+    /// The plugins folder can't be read, or an interrupted run would be abandoned silently.
     pub fn parts(self) -> Result<DeckParts> {
         let overrides = self.overrides;
         let config = overrides.apply(self.config)?;

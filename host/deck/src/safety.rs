@@ -1,4 +1,4 @@
-//! Operators' commands from the request until they hold, and the facts that come true after a kill: the latch on the disk,
+//! Operators' commands from the request until they are in force, and the facts that come true after a kill: the latch on disk,
 //! each order gone.
 
 use crate::feed::{OperatorFeed, Topic};
@@ -15,13 +15,13 @@ use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_strategy::LogLevel;
 
-/// How long a command may take to hold. The kernel needs a few milliseconds, unless a strategy runs on its own thread.
+/// Time limit for a command to be in force. The kernel needs a few milliseconds, unless a strategy runs on its own thread.
 const HOLDS_WITHIN: Duration = Duration::from_secs(1);
-/// How long the disk has to take the latch, and the venues to confirm cancels.
+/// Time limit for the disk to store the latch, and for the venues to confirm cancels.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
-/// Between two looks.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(5);
-/// Most orders that a sentence names.
+/// Maximum number of orders that a sentence names.
 const MOST_NAMED: usize = 20;
 
 /// A fact that came true, in a sentence; or one that did not.
@@ -233,7 +233,7 @@ fn write_latch(latch: &Path) -> Fact {
 struct Waiting {
     latching: Option<Latching>,
     orders: BTreeSet<ClientOrderId>,
-    /// A status that knows no later event may not know the orders yet.
+    /// A status up to no later than this event may not include the orders yet.
     position: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Starts a deck: assembles it, or resumes its interrupted run, and sets everything going but the engine itself.
+//! Starts a deck: assembles it, or resumes its interrupted run, and starts everything except the engine itself.
 
 use crate::assemble::{AssembledDeck, DeckParts, assemble};
 use crate::attempt::Attempt;
@@ -15,16 +15,16 @@ use tickdeck_engine::Engine;
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::MemoryAccount;
 
-/// The interval of checks that the reels keep to their budget.
+/// The interval of checks that the reels are within their budget.
 const CHECK_BUDGET_EVERY: Duration = Duration::from_secs(60);
 
 /// A deck that runs as soon as its engine does.
 pub struct RunningDeck {
-    /// The engine, to be run with `feed` as its observer.
+    /// The engine; run it with `feed` as its observer.
     pub engine: Engine,
-    /// Swaps strategies while the engine runs; to be dropped after it.
+    /// Swaps strategies while the engine runs; drop it after the engine.
     pub lifecycle: StrategyManager,
-    /// Answers operators; to be dropped before `lifecycle`.
+    /// Answers operators; drop it before `lifecycle`.
     pub operator: Operator,
     /// The feed.
     pub feed: OperatorFeed,
@@ -34,7 +34,7 @@ pub struct RunningDeck {
     pub history: StrategyHistory,
     /// The strategies' memory.
     pub memory: MemoryAccount,
-    /// The command and the venues, for people.
+    /// The command and the venues, for display.
     pub title: String,
     /// The seed of the first venue.
     pub seed: u64,
@@ -44,11 +44,11 @@ pub struct RunningDeck {
     pub core: Option<usize>,
     /// Strategies that do not run, with the reasons.
     pub skipped: Skipped,
-    /// Strategies that wait for an approval, with what they ask for.
+    /// Strategies that wait for an approval, with what they request.
     pub waiting: Vec<(String, String)>,
 }
 
-/// Starts a deck. Resumes its interrupted run, if it has one and is not to leave it behind.
+/// Starts a deck. Resumes its interrupted run, if it has one that is not to be abandoned.
 ///
 /// # Errors
 /// The deck can't be assembled, or the interrupted run can't be resumed.

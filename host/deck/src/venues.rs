@@ -1,7 +1,7 @@
 //! Opens the venues that the settings name.
 //!
-//! A kind of venue costs a folder in `host/gateway`, its settings in `config/venue.rs` of `host/settings`, and one row
-//! in `open`.
+//! A new kind of venue takes a folder in `host/gateway`, its settings in `config/venue.rs` of `host/settings`, and one row in
+//! `open`.
 
 use crate::folder::module_name;
 use anyhow::{Result, bail};
@@ -15,7 +15,7 @@ use tickdeck_settings::config::{
     VenueSettings,
 };
 
-/// The seed without any setting: everyone who tries the demo sees the same market.
+/// The default seed: everyone who tries the demo sees the same market.
 pub const DEFAULT_SEED: u64 = 7;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -27,13 +27,13 @@ const CURRENCY_SCALE: u8 = 8;
 pub struct Venue {
     /// The gateway to it.
     pub gateway: Box<dyn Gateway>,
-    /// The title for people.
+    /// The title, for display.
     pub title: String,
-    /// The seed of what is random about it.
+    /// Its random seed.
     pub seed: u64,
 }
 
-/// Opens every venue of the settings, in their order. Their names, and thereby the symbols of their instruments, differ.
+/// Opens every venue in the settings, in that order. Their names, and so the symbols of their instruments, are distinct.
 ///
 /// # Errors
 /// A setting does not fit, or a file can't be read.
@@ -46,7 +46,7 @@ pub fn open_all(config: &Config) -> Result<Vec<Venue>> {
         .collect()
 }
 
-/// Opens the only venue of the settings.
+/// Opens the only venue in the settings.
 ///
 /// # Errors
 /// There are several, a setting does not fit, or a file can't be read.
@@ -138,7 +138,7 @@ fn capture(
     })
 }
 
-/// Returns what a venue is, with its name unless it has the default name of its kind.
+/// Returns a venue's kind, with its name unless that is the default name of its kind.
 fn title(kind: &str, default_name: &str, venue: &VenueSettings) -> String {
     if venue.name == default_name {
         kind.to_owned()
@@ -158,7 +158,7 @@ fn fees(config: &Config, broker: &BrokerSettings, default: Fees) -> Result<Fees>
     })
 }
 
-/// Returns a decimal of the settings as an amount.
+/// Returns a decimal from the settings as an amount.
 ///
 /// # Errors
 /// The decimal has more digits than the currency, or is too large.
@@ -166,7 +166,7 @@ pub fn amount(config: &Config, key: &str, given: &Located<Decimal>, scale: u8) -
     Ok(Amount(units(config, key, given, scale)?))
 }
 
-/// Returns a decimal of the settings as units at a scale.
+/// Returns a decimal from the settings as units at a scale.
 ///
 /// # Errors
 /// The decimal has more digits than the scale, or is too large.
@@ -182,7 +182,7 @@ pub fn units(config: &Config, key: &str, given: &Located<Decimal>, scale: u8) ->
     })
 }
 
-/// Returns hundredths of a percent as parts per million.
+/// Converts basis points to parts per million.
 fn fee_rate(config: &Config, key: &str, given: &Located<Decimal>) -> Result<FeeRate> {
     /// The whole notional: a higher fee is a mistake.
     const MAX_PPM: i64 = 1_000_000;

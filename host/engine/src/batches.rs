@@ -1,22 +1,21 @@
-//! The batches that strategies were offered, as far as they are not implied, and how they are offered again.
+//! The batches that strategies were offered, unless implied, and how a replay offers them again.
 //!
-//! What an honest strategy decides never depends on how its events are cut into batches. A strategy that looks at the length of a
-//! batch is found out when its run is played again, and can then be offered the very batches that it was offered. A batch of one
-//! event is implied; of any other one, its first event and its size are recorded, before or with the first decision that comes after
-//! it.
+//! The decisions of an honest strategy never depend on how its events are cut into batches. A strategy that looks at the length
+//! of a batch is found out in a replay, and can then be offered exactly the batches of the original run. A batch of one event is
+//! implied; for any other, its first event and its size are recorded, before or with the first decision that follows it.
 
 use tickdeck_model::Event;
 
-/// Bytes of the batches that are recorded together.
+/// Capacity in bytes of a group of batches that is recorded together.
 const CAPACITY: usize = 54;
-/// Bytes of the longest number.
+/// Bytes of the longest encoded number.
 const MOST_DIGITS: usize = 10;
 
-/// Bits that number the events of one sequence: bars come right behind the event that completed them.
+/// Bits that number the events of one sequence: bars directly follow the event that completed them.
 const ORDINAL_BITS: u32 = 7;
 
-/// The place of a batch in a strategy's events: the sequence of its first event, and how many events of this sequence the
-/// strategy had before it.
+/// The place of a batch in a strategy's events: the sequence of its first event, and how many events of that sequence the
+/// strategy got before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BatchPlace(u64);
 
@@ -29,7 +28,7 @@ impl BatchPlace {
         }
     }
 
-    /// The place of the last one of these events, which begin at this place.
+    /// The place of the last of these events, which begin at this place.
     pub(crate) fn of_last(self, events: &[Event]) -> Self {
         let Some(last) = events.last() else {
             return self;
@@ -50,12 +49,12 @@ impl BatchPlace {
         Self(self.0 & !most | if ordinal < most { ordinal } else { most })
     }
 
-    /// The place of an event that comes after so many others of its sequence.
+    /// The place of an event that comes after `ordinal` others of its sequence.
     pub const fn new(sequence: u64, ordinal: u8) -> Self {
         Self(sequence << ORDINAL_BITS).plus(ordinal as u64)
     }
 
-    /// How many events of its sequence the strategy had before.
+    /// How many events of its sequence the strategy got before it.
     pub const fn ordinal(self) -> u8 {
         (self.0 & ((1 << ORDINAL_BITS) - 1)) as u8
     }
@@ -71,7 +70,7 @@ impl BatchPlace {
 pub struct OfferedBatches {
     length: u8,
     bytes: [u8; CAPACITY],
-    /// The place of the last one, where it is known.
+    /// The place of the last one, if known.
     last: u64,
 }
 
@@ -86,7 +85,7 @@ impl Default for OfferedBatches {
 }
 
 impl OfferedBatches {
-    /// Takes the recorded form.
+    /// Decodes the recorded form.
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let mut batches = Self {
             length: u8::try_from(bytes.len()).ok()?,
@@ -101,7 +100,7 @@ impl OfferedBatches {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// Returns the batches; what is malformed ends the list.
+    /// Returns the batches; malformed data ends the list.
     pub fn list(&self) -> Vec<(BatchPlace, usize)> {
         let (mut rest, mut place, mut list) = (self.as_bytes(), 0, Vec::new());
         while let (Some(step), Some(size)) = (take(&mut rest), take(&mut rest)) {
@@ -114,7 +113,7 @@ impl OfferedBatches {
         list
     }
 
-    /// Returns the sequence behind the first event of the last batch, where it is known.
+    /// Returns the sequence after the first event of the last batch, if known.
     pub(crate) const fn end(&self) -> u64 {
         BatchPlace(self.last).sequence() + 1
     }
@@ -123,7 +122,7 @@ impl OfferedBatches {
         self.length == 0
     }
 
-    /// Appends a batch; false: there is no room.
+    /// Appends a batch; returns false if there is no room.
     fn push(&mut self, place: u64, size: usize) -> bool {
         if usize::from(self.length) + 2 * MOST_DIGITS > CAPACITY {
             return false;
@@ -134,7 +133,7 @@ impl OfferedBatches {
         true
     }
 
-    /// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
+    /// Encodes a number as LEB128: seven bits per byte, lowest first; the top bit says that another byte follows.
     fn put(&mut self, mut number: u64) {
         loop {
             let more = number > 0x7f;
@@ -172,7 +171,7 @@ impl BatchNotes {
         self.0.is_empty()
     }
 
-    /// Notes a batch that is offered. Returns what has to be recorded first, to make room.
+    /// Notes a batch that is offered. Returns the batches that must be recorded first to make room.
     #[inline]
     pub(crate) fn note(&mut self, place: BatchPlace, size: usize) -> Option<OfferedBatches> {
         if size == 1 || self.0.push(place.0, size) {
@@ -192,21 +191,21 @@ impl BatchNotes {
 
 /// Reads the recorded batches of a strategy.
 pub trait BatchSource: Send {
-    /// Returns the next batches; none at the end, and none where the tape can't be read, which the replay itself finds.
+    /// Returns the next batches; none at the end, or if the tape can't be read, which the replay itself detects.
     fn next(&mut self) -> Option<OfferedBatches>;
 }
 
 /// The batches that a strategy has to be offered again.
 pub struct RecordedBatches {
     source: Box<dyn BatchSource>,
-    /// Those that were read, the next one last.
+    /// Batches already read, the next one last.
     read: Vec<(BatchPlace, usize)>,
-    /// Before this event any batch will do.
+    /// Before this event, batches may have any size.
     from: u64,
 }
 
 impl RecordedBatches {
-    /// Offers the batches that `source` reads, from the event of this sequence on; before, any will do.
+    /// Offers the batches that `source` reads, from the event with sequence `from` on; before it, any size will do.
     pub fn new(source: Box<dyn BatchSource>, from: u64) -> Self {
         Self {
             source,
@@ -215,8 +214,8 @@ impl RecordedBatches {
         }
     }
 
-    /// Returns the size of the batch at this place; none if any will do. What can't be read, or was not recorded before the run
-    /// ended, was of one event.
+    /// Returns the size of the batch at this place; none if any will do. A batch that can't be read, or was not recorded before
+    /// the run ended, had one event.
     pub(crate) fn size_at(&mut self, place: BatchPlace) -> Option<usize> {
         if place.sequence() < self.from {
             return None;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct CancelToken(Arc<AtomicBool>);
 
 impl CancelToken {
-    /// Requests it; returns whether it had been requested before.
+    /// Requests the stop; returns whether it had been requested before.
     pub fn ask(&self) -> bool {
         self.0.swap(true, Ordering::AcqRel)
     }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 pub struct ChangeOrigin(Arc<dyn Any + Send + Sync>);
 
 impl ChangeOrigin {
-    /// Wraps what the asker knows of the change.
+    /// Wraps what the requester knows about the change.
     pub fn new(origin: impl Any + Send + Sync) -> Self {
         Self(Arc::new(origin))
     }
 
-    /// Returns what the asker wrapped, if it is of this type.
+    /// Returns what the requester wrapped, if it is of this type.
     pub fn get<T: Any>(&self) -> Option<&T> {
         self.0.downcast_ref()
     }

@@ -1,4 +1,4 @@
-//! Commands of operators, and what is known of one once it holds.
+//! Operators' commands, and what is known about one once it is in force.
 
 use tickdeck_model::{ClientOrderId, StrategyId};
 
@@ -18,7 +18,7 @@ pub enum OperatorCommand {
 }
 
 impl OperatorCommand {
-    /// Returns the name, as reels spell it, and the strategy that the command is about; none for all.
+    /// Returns the name, as reels spell it, and the strategy that the command concerns; none for all.
     pub const fn to_parts(self) -> (&'static str, Option<StrategyId>) {
         match self {
             Self::Pause(strategy) => ("pause", strategy),
@@ -29,7 +29,7 @@ impl OperatorCommand {
         }
     }
 
-    /// Returns the command of a name, if there is one.
+    /// Returns the command with this name, if there is one.
     pub fn from_parts(name: &str, strategy: Option<StrategyId>) -> Option<Self> {
         let commands = [
             Self::Pause(strategy),
@@ -44,13 +44,13 @@ impl OperatorCommand {
     }
 }
 
-/// What is true from the moment at which a command holds: no order that it forbids leaves any more, and the cancel of every
-/// order that it cancels was handed to its gateway.
+/// What holds from the moment a command is in force: no order that it forbids leaves any more, and the cancel of every order
+/// that it cancels has been handed to its gateway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandInForce {
-    /// The number of events that the router had taken in: the command's place on the reel.
+    /// The number of events that the router had processed: the command's place on the reel.
     pub position: u64,
-    /// Working orders whose cancel was handed to their gateway, now or before.
+    /// Working orders whose cancel was handed to their gateway, now or earlier.
     pub canceling: Vec<ClientOrderId>,
     /// Working orders whose cancel could not be handed over, because their venue is broken.
     pub unreachable: Vec<ClientOrderId>,

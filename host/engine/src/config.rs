@@ -9,29 +9,29 @@ use tickdeck_ring::Wait;
 pub struct EngineConfig {
     /// How the kernel advances.
     pub stepping: Stepping,
-    /// Threads that run strategies. With one and in lockstep, strategies run on the kernel's own thread, which would
+    /// Threads that run strategies. In lockstep with one worker, strategies run on the kernel's own thread, which would
     /// only wait for them; otherwise each worker has a thread.
     pub workers: usize,
-    /// Cores to pin the workers' threads to, the first to the first; none: the system decides.
+    /// Cores to pin the workers' threads to, in order; empty: the system decides.
     pub pin: Vec<usize>,
-    /// Events the ring holds; a power of two.
+    /// Capacity of the ring in events; a power of two.
     pub ring_capacity: usize,
     /// How a thread waits for another.
     pub wait: Wait,
-    /// Most events a strategy is offered in one call.
+    /// Maximum number of events offered to a strategy in one call.
     pub max_batch: usize,
-    /// Cuts batches at random places from this seed, to show that it changes nothing.
+    /// Cuts batches at random points from this seed, to show that batching changes nothing.
     pub split_seed: Option<u64>,
     /// Stops after this many market events (quotes, trades, book updates).
     pub max_market_events: Option<u64>,
-    /// Most actions of a strategy in a second of event time. One that answers its own timers or signals without end
-    /// would otherwise keep time from going on; past the limit it is ended.
+    /// Maximum number of actions of a strategy per second of event time. Otherwise, a strategy that endlessly answers its
+    /// own timers or signals would keep event time from advancing; it is ended at the limit.
     pub max_actions_per_s: u32,
-    /// The middlewares between the ring and the strategies.
+    /// The middleware between the ring and the strategies.
     pub middleware: MiddlewareConfig,
     /// The limits between the strategies and the venues.
     pub risk: RiskConfig,
-    /// How long a strategy may keep the others waiting, over time; `None`: for ever. Only counts where time goes by.
+    /// How long a strategy may keep the others waiting, over time; `None`: forever. Only applies where real time passes.
     pub budget: Option<BudgetConfig>,
     /// Starts with the kill switch on.
     pub killed: bool,
@@ -64,28 +64,28 @@ pub enum Stepping {
     /// simulated venues and recorded markets.
     #[default]
     Lockstep,
-    /// As events come: no thread waits for another, and an order leaves as soon as it is decided. For real venues, with a
-    /// clock that paces.
+    /// As events arrive: no thread waits for another, and an order leaves as soon as it is decided. For real venues, with a
+    /// pacing clock.
     Free,
 }
 
-/// How long a strategy may keep the others waiting. Each strategy has an account of that time: what it takes beyond its
-/// turns is charged, and a share of the clock's time is credited.
+/// How long a strategy may keep the others waiting. Each strategy has a time account: time taken beyond its turns is
+/// charged, and a share of the clock's time is credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetConfig {
     /// What happens to a strategy whose account is overdrawn.
     pub overload: Overload,
-    /// How much the account may be overdrawn: what the others are late by at most, through one strategy.
+    /// How far the account may be overdrawn: the maximum delay that one strategy causes the others.
     pub burst_ns: u64,
-    /// How much of the clock's time is credited, in hundredths of a percent.
+    /// The share of the clock's time that is credited, in basis points.
     pub share_bps: u32,
-    /// Whether being late counts in lockstep too: event time goes by no faster than the clock, so that whoever is not late
-    /// could keep up.
+    /// Whether lateness counts in lockstep too: event time advances no faster than the clock, so a strategy that is fast
+    /// enough can keep up.
     pub is_real_time: bool,
 }
 
 impl Default for BudgetConfig {
-    /// A tenth of a second, and 1 %: the latency that one order in a hundred exceeds is not to be theirs.
+    /// 100 ms and 1 %, so that one strategy's overload does not determine the p99 latency of the others.
     fn default() -> Self {
         Self {
             overload: Overload::default(),
@@ -106,12 +106,12 @@ pub enum Overload {
     Alert,
 }
 
-/// The middlewares between the ring and the strategies.
+/// The middleware between the ring and the strategies.
 #[derive(Debug, Clone)]
 pub struct MiddlewareConfig {
-    /// Drops public trades whose number is not above the instrument's last.
+    /// Drops public trades whose number is not above the instrument's last one.
     pub drop_duplicates: bool,
-    /// Drops quotes and trades that were older than this when they came.
+    /// Drops quotes and trades that were older than this on arrival.
     pub max_age_ns: Option<u64>,
     /// Passes at most one quote per instrument in this much event time, always the latest.
     pub conflate_quotes_ns: Option<u64>,
@@ -145,30 +145,29 @@ pub struct OrderLimits {
     pub max_notional: Option<Amount>,
     /// Largest position with every working order filled, price times size, in whole units of the quote currency.
     pub max_position_notional: Option<Amount>,
-    /// How far a price may be from the middle of the last quote, in hundredths of a percent.
+    /// How far a price may be from the mid of the last quote, in basis points.
     pub collar_bps: Option<u32>,
-    /// Most orders within the window.
+    /// Maximum number of orders within the window.
     pub order_rate: Option<OrderRate>,
     /// The same instrument, side, price and size again within this time is a duplicate.
     pub duplicate_window_ns: Option<u64>,
-    /// Oldest last quote on which an order may be sent.
+    /// Maximum age of the last quote for an order to be sent.
     pub max_quote_age_ns: Option<u64>,
     /// Instruments that may be traded; `None`: all.
     pub allow: Option<Vec<InstrumentId>>,
     /// Order types that may be sent; `None`: all.
     pub order_types: Option<Vec<OrderType>>,
-    /// Largest size of one order, by instrument. Stands over [`InstrumentLimits::max_size`], which holds for
-    /// instruments that are not named here.
+    /// Largest size of one order, by instrument. Overrides [`InstrumentLimits::max_size`], which applies to instruments
+    /// that are not named here.
     pub max_sizes: HashMap<InstrumentId, Size>,
-    /// Signals that may be published, by their names; `None`: all. A message that is not among them reaches the operator
-    /// only.
+    /// Signals that may be published, by name; `None`: all. Any other message reaches only the operator.
     pub publish: Option<Vec<TextId>>,
 }
 
-/// A number of orders within a time.
+/// A number of orders per time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderRate {
-    /// Most orders.
+    /// Maximum number of orders.
     pub orders: u32,
     /// Within this time, sliding.
     pub window_ns: u64,
@@ -177,15 +176,15 @@ pub struct OrderRate {
 /// Limits of one instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InstrumentLimits {
-    /// Largest size of one order of a strategy that has none of its own in [`OrderLimits::max_sizes`].
+    /// Largest size of one order, for a strategy without a limit of its own in [`OrderLimits::max_sizes`].
     pub max_size: Option<Size>,
     /// Largest position of one strategy with every working order filled.
     pub max_position: Option<Size>,
 }
 
 impl Default for OrderLimits {
-    /// Tight enough for an account of a million: 25,000 an order, 100,000 a position, 5 % from the quote, 100 orders
-    /// a second, no quote older than 5 s; the same order twice within 1 us is taken for a runaway loop.
+    /// Tight enough for an account of a million: 25,000 per order, 100,000 per position, 5 % from the quote, 100 orders
+    /// per second, no quote older than 5 s; the same order twice within 1 us is considered a runaway loop.
     fn default() -> Self {
         Self {
             max_notional: Some(Amount(25_000)),

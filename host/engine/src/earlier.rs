@@ -1,4 +1,4 @@
-//! The earlier of two times, either of which may not be known.
+//! The earlier of two times, either of which may be unknown.
 
 use tickdeck_model::Timestamp;
 

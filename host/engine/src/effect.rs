@@ -1,7 +1,7 @@
 //! The record of a run: every event, and every effect of the kernel, in order.
 //!
-//! The kernel hands events over as it publishes them and effects before it carries them out, so nothing leaves the host
-//! before its cause and the decision itself are recorded. From the two, `replay` does the same once more.
+//! The kernel hands over events as it publishes them and effects before it carries them out, so nothing leaves the host
+//! before its cause and the decision itself are recorded. From the two, `replay` reproduces the run.
 
 use crate::batches::{BatchPlace, OfferedBatches};
 use crate::command::OperatorCommand;
@@ -16,26 +16,26 @@ use tickdeck_model::{
 
 /// Records a run. Called on the kernel's thread, so every method must be quick.
 ///
-/// The recorder holds what it cannot write at once until it can: nothing is dropped.
+/// The recorder buffers what it cannot write at once: nothing is dropped.
 pub trait Recorder: Send {
     /// Takes events, in the order of the tape.
     fn events(&mut self, events: &[Event]);
 
-    /// Takes an effect. The kernel has taken in every event before `position` and none from there on.
+    /// Takes an effect. The kernel has processed every event before `position` and none from there on.
     fn effect(&mut self, position: u64, effect: &Effect);
 
-    /// Takes batches that a strategy was offered, before or with what it decided after them.
+    /// Takes batches that a strategy was offered, before or with the decisions that followed them.
     fn offered(&mut self, position: u64, strategy: StrategyId, batches: &OfferedBatches) {
         let _ = (position, strategy, batches);
     }
 
-    /// Makes sure that everything handed over is recorded; `orders` says that orders wait for the answer.
+    /// Ensures that everything handed over is recorded; `orders` says whether orders wait for the result.
     ///
     /// # Errors
-    /// Something is not recorded; until it is, no new order leaves.
+    /// Something could not be recorded; until it is, no new order leaves.
     fn commit(&mut self, orders: bool) -> Result<(), RecordError>;
 
-    /// As [`Recorder::commit`]; while it waits for the disk it calls `meanwhile` every millisecond or so.
+    /// Like [`Recorder::commit`], but calls `meanwhile` about every millisecond while it waits for the disk.
     ///
     /// # Errors
     /// As [`Recorder::commit`].
@@ -44,7 +44,7 @@ pub trait Recorder: Send {
         orders: bool,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<(), RecordError> {
-        // One that never waits for a disk.
+        // The default never waits for a disk.
         let _ = meanwhile;
         self.commit(orders)
     }
@@ -56,13 +56,13 @@ pub trait Recorder: Send {
     fn end(&mut self) -> Result<(), RecordError>;
 }
 
-/// Why something could not be recorded. The text names the thing, the place and the fix.
+/// Why something could not be recorded. The text names the problem, its place and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct RecordError {
     /// What is wrong.
     pub problem: String,
-    /// There is no space left for what waits: the run has to end.
+    /// The buffer is full: the run has to end.
     pub overflows: bool,
 }
 
@@ -71,86 +71,86 @@ pub struct RecordError {
 pub enum Effect {
     /// An action of a strategy was carried out.
     Applied(AppliedAction),
-    /// The outcome of an instance was taken in.
+    /// The outcome of an instance took effect.
     Settled {
-        /// When.
+        /// Event time of the effect.
         at: Timestamp,
-        /// Whose.
+        /// The strategy.
         strategy: StrategyId,
-        /// What.
+        /// The outcome.
         outcome: StrategyOutcome,
     },
     /// An operator's command was carried out.
     Operated {
-        /// When.
+        /// Event time of the effect.
         at: Timestamp,
-        /// Which.
+        /// The command.
         order: OperatorCommand,
-        /// Its place, if that is before actions that are on the record already.
+        /// Its place, if it comes before actions that are already on the record.
         ahead: Option<CommandAhead>,
     },
     /// A version that had failed its probation was rolled back.
     GaveUp {
-        /// When.
+        /// Event time of the effect.
         at: Timestamp,
-        /// Whose.
+        /// The strategy.
         strategy: StrategyId,
     },
     /// A change of the strategies that run was carried out.
     Changed {
-        /// When.
+        /// Event time of the effect.
         at: Timestamp,
-        /// What.
+        /// The change.
         what: RecordedChange,
     },
     /// The last change was refused.
     Refused {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The strategies were asked for their states; those that can save follow.
+    /// The strategies were asked for their states; the states of those that can save follow.
     Asked,
     /// A strategy's state was saved.
     Saved {
-        /// Whose.
+        /// The strategy.
         strategy: StrategyId,
         /// The state.
         state: State,
     },
-    /// New orders are denied from here on because something could not be recorded; those actions are marked as late.
+    /// New orders are denied from here on because something could not be recorded; the denied actions are marked as late.
     Halted {
-        /// Why.
+        /// The reason.
         problem: String,
-        /// How many of the last actions are denied by it without being marked.
+        /// How many of the last actions this denies although they are not marked.
         denied: u32,
     },
     /// Everything is recorded again.
     Kept,
     /// A command was sent to a venue.
     Sent {
-        /// When, in event time.
+        /// Event time.
         at: Timestamp,
-        /// About which order.
+        /// The order that it concerns.
         order: ClientOrderId,
-        /// What.
+        /// The kind of command.
         what: SentKind,
     },
-    /// A strategy did not return from its call, and the run ends without it: what was decided and is not on the record by now
-    /// was dropped.
+    /// A strategy did not return from its call, and the run ends without it: decisions that are not on the record by now
+    /// were dropped.
     LeftBehind,
-    /// The run began to end: the strategies are stopped and their orders handled.
+    /// The run began to end: the strategies are stopped and their orders handled by policy.
     Stopping {
-        /// When.
+        /// Event time of the effect.
         at: Timestamp,
     },
 }
 
-/// The place of a command that came while actions were being recorded, and was carried out before them.
+/// The place of a command that arrived while actions were being recorded, and was carried out before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandAhead {
-    /// The number of events that the router had taken in.
+    /// The number of events that the router had processed.
     pub position: u64,
-    /// How many of the last actions on the record it comes before.
+    /// The number of actions at the end of the record that it precedes.
     pub actions: u32,
 }
 
@@ -165,9 +165,9 @@ pub struct AppliedAction {
     pub leaves_at: Timestamp,
     /// The strategy that decided it.
     pub strategy: StrategyId,
-    /// Its place among everything the strategy decided because of that sequence.
+    /// Its index among the strategy's decisions caused by that sequence.
     pub ordinal: u32,
-    /// Whether it was decided too late to open anything.
+    /// Whether it was decided too late to open a position.
     pub late: bool,
     /// The action.
     pub action: Action,
@@ -176,13 +176,13 @@ pub struct AppliedAction {
 /// The outcome of a strategy's instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategyOutcome {
-    /// It faulted at the batch of this place; none: while it saved.
+    /// It faulted at the batch at this place; none: while saving.
     Faulted(Option<BatchPlace>),
     /// Another instance took its place.
     Recovered,
     /// The strategy ended.
     Ended,
-    /// The strategy waits for another instance: of the version before if it was on probation, else of its own.
+    /// The strategy waits for another instance: of the previous version if it was on probation, otherwise of its own.
     Suspended,
     /// The shadow version faulted.
     ShadowFailed,
@@ -210,41 +210,41 @@ pub enum RecordedChange {
         strategy: StrategyId,
         /// Its name.
         name: String,
-        /// Its money.
+        /// Its allocated capital.
         allocation: Vec<(CurrencyId, Amount)>,
-        /// The first order number it may use.
+        /// The first order number that it may use.
         next_order: OrderNumber,
-        /// The last one.
+        /// The last order number that it may use.
         last_order: OrderNumber,
-        /// What its version was made from.
+        /// The spec from which its version was made.
         spec: Arc<str>,
     },
     /// Another version took over, or began to run as a shadow.
     Swap {
-        /// Whose.
+        /// The strategy.
         strategy: StrategyId,
-        /// What the version was made from.
+        /// The spec from which the version was made.
         spec: Arc<str>,
     },
     /// The shadow version took over.
     Promote(StrategyId),
-    /// The version before took over again, or the shadow ended.
+    /// The previous version took over again, or the shadow ended.
     RollBack(StrategyId),
     /// The strategy was removed.
     Remove(StrategyId),
-    /// The strategy was ended when an interrupted run was resumed: it must not go on.
+    /// The strategy was ended when an interrupted run was resumed: it must not continue.
     Quarantine {
-        /// Which.
+        /// The strategy.
         strategy: StrategyId,
-        /// Why, for people.
+        /// The reason, as text for people.
         why: String,
-        /// What made it end.
+        /// What caused the quarantine.
         cause: QuarantineCause,
     },
 }
 
 impl RecordedChange {
-    /// The strategy that it is about.
+    /// The strategy that it concerns.
     pub const fn strategy(&self) -> StrategyId {
         match self {
             Self::Start { strategy, .. }
@@ -256,7 +256,7 @@ impl RecordedChange {
         }
     }
 
-    /// The record of a change; none of one that changes nothing.
+    /// The record of a change; none if it changes nothing.
     pub(crate) fn of(change: &StrategyChange) -> Option<Self> {
         Some(match change {
             StrategyChange::Start(start) => Self::Start {
@@ -289,7 +289,7 @@ impl RecordedChange {
 }
 
 impl AppliedAction {
-    /// The record of an intent; none if it is no action.
+    /// The record of an intent; none if it is not an action.
     pub(crate) fn of(intent: &Intent, leaves_at: Timestamp) -> Option<Self> {
         let (late, action) = match intent.decision {
             Decision::Act(action) => (false, action),
@@ -307,7 +307,7 @@ impl AppliedAction {
         })
     }
 
-    /// Whether it counts from the end of a window, not from a single event.
+    /// Whether it takes effect at the end of a window, not after a single event.
     pub const fn is_at_end(&self) -> bool {
         self.cause == AT_END
     }
@@ -332,7 +332,7 @@ impl StrategyOutcome {
     }
 }
 
-/// The record of a command that leaves; none of one that is about no order.
+/// The record of a command that leaves; none if it concerns no order.
 pub(crate) const fn sent(at: Timestamp, command: &Command) -> Option<Effect> {
     let (order, what) = match command {
         Command::Submit { id, .. } => (*id, SentKind::Submit),

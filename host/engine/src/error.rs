@@ -1,10 +1,10 @@
-//! Why an engine cannot start or go on.
+//! Why an engine cannot start or continue.
 
 use crate::replay::tape::{Divergence, TapeError};
 use crate::worker::pool::WorkerError;
 use tickdeck_ring::RingError;
 
-/// Why an engine cannot start or go on.
+/// Why an engine cannot start or continue.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EngineError {
     /// There is nothing to take events from; configure a venue.
@@ -24,7 +24,7 @@ pub enum EngineError {
     /// A worker failed.
     #[error(transparent)]
     WorkerPool(#[from] WorkerError),
-    /// A venue goes on while the host is away, so a run on it cannot be resumed by playing it again.
+    /// A venue continues while the host is away, so a run on it cannot be resumed by replaying it.
     #[error(
         "venue `{venue}` lives on while the host is away, and reconciling orders and positions with it is not supported \
          yet, so a run on it cannot be resumed; start a fresh run"
@@ -36,23 +36,23 @@ pub enum EngineError {
     /// A recorded run cannot be replayed.
     #[error("{0}")]
     Tape(String),
-    /// A recorded run cannot be resumed: it came out differently.
+    /// A recorded run cannot be resumed: its replay diverged.
     #[error("the recorded run cannot be resumed: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
     Diverged(Box<Divergence>),
-    /// The run cannot be recorded, and there is no space left for what waits.
+    /// The run cannot be recorded, and the recorder's buffer is full.
     #[error("{problem}")]
     NotKept {
         /// What is wrong.
         problem: String,
     },
-    /// Two replicas of the store came to different results: a bug in Tickdeck.
+    /// Two replicas of the store diverged: a bug in Tickdeck.
     #[error(
         "the store's replicas differ: worker {worker} and the router disagree on strategy `{strategy}`"
     )]
     Replicas {
-        /// Which worker.
+        /// The worker.
         worker: usize,
-        /// Whose book.
+        /// The strategy whose book differs.
         strategy: String,
     },
 }

@@ -1,6 +1,6 @@
 //! The operators' handle of a running engine: stop, pause, reduce, kill, and changes of strategies.
 //!
-//! A command is carried out as soon as the kernel's thread comes to it, also while that thread waits for workers; a change
+//! A command is carried out as soon as the kernel's thread gets to it, even while that thread waits for workers; a change
 //! of strategies takes effect at the next window.
 
 use crate::change_origin::ChangeOrigin;
@@ -17,26 +17,26 @@ use tickdeck_model::StrategyId;
 
 /// A change of the strategies that run.
 pub enum StrategyChange {
-    /// Starts a strategy, or one that ended once more.
+    /// Starts a strategy, or restarts one that ended.
     Start(Box<StrategyStart>),
-    /// Lets another version take over, or run as a shadow if its policy says so.
+    /// Makes another version take over, or run as a shadow if its policy says so.
     Swap(StrategyId, Box<Version>),
-    /// Lets the shadow version take over.
+    /// Makes the shadow version take over.
     Promote(StrategyId),
-    /// Lets the version before take over again; a shadow version ends instead.
+    /// Makes the previous version take over again; if there is a shadow version, ends that instead.
     RollBack(StrategyId),
     /// Removes a strategy.
     Remove(StrategyId),
-    /// Ends a strategy that must not go on after an interruption.
+    /// Ends a strategy that must not continue after an interruption.
     Quarantine {
-        /// Which.
+        /// The strategy.
         strategy: StrategyId,
-        /// Why, for people.
+        /// The reason, as text for people.
         why: String,
-        /// What makes it end.
+        /// What causes the quarantine.
         cause: QuarantineCause,
     },
-    /// Changes nothing: returns where the strategy stands, to try a new version on it.
+    /// Changes nothing: returns the strategy's current position in the run, for trying out a new version.
     DryRun(StrategyId),
 }
 
@@ -46,21 +46,21 @@ pub enum ChangeResult {
     Started(u32),
     /// Another version took over.
     Swapped(Swapped),
-    /// A version runs as a shadow of the one that counts.
+    /// A version runs as a shadow of the live one.
     Shadow(Swapped),
-    /// The shadow version of this label ended.
+    /// The shadow version with this label ended.
     ShadowEnded(String),
     /// The strategy gets no more events. Its instance is returned, to be stopped and dropped off the trading threads.
     Removed(Option<Box<dyn Strategy>>),
-    /// Where the strategy stands.
+    /// The strategy's current position in the run.
     DryRun(Box<DryRun>),
 }
 
 /// A handover that worked.
 pub struct Swapped {
-    /// The version that now counts, or runs as a shadow.
+    /// The version that is now live, or runs as a shadow.
     pub label: String,
-    /// Number of versions so far, this one included; for a shadow, of those that counted so far.
+    /// Number of versions so far, this one included; for a shadow, the number of live versions so far.
     pub generation: u32,
     /// The state that it started from.
     pub inherited: StateSource,
@@ -87,7 +87,7 @@ pub struct EngineHandle(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     stop: AtomicBool,
-    /// How little is waited for at the end: a [`Haste`].
+    /// How little the end of the run waits for: a [`Haste`].
     haste: AtomicU8,
     /// A command waits.
     commanded: AtomicBool,
@@ -96,24 +96,24 @@ struct Inner {
     received: Mutex<Received>,
 }
 
-/// What was requested since the last look.
+/// What was requested since the last poll.
 #[derive(Default)]
 struct Received {
     commands: Vec<ReceivedCommand>,
     requests: Vec<Request>,
     /// No more changes are accepted.
     closed: bool,
-    /// Nothing is accepted any more.
+    /// Nothing more is accepted.
     ended: bool,
 }
 
-/// A command that waits for the kernel, and who is told when it holds.
+/// A command that waits for the kernel, and the channel on which it is confirmed.
 pub(crate) struct ReceivedCommand {
     pub(crate) command: OperatorCommand,
     pub(crate) held: Sender<CommandInForce>,
 }
 
-/// How little a run that ends still waits for.
+/// How little the end of a run still waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Haste {
     /// For the strategies to stop, and for the venues to confirm cancels.
@@ -130,7 +130,7 @@ impl EngineHandle {
         self.0.stop.store(true, Ordering::Release);
     }
 
-    /// Says how little the end of the run still waits for; it never waits for more again.
+    /// Sets how little the end of the run still waits for; it can only be reduced.
     pub fn hasten(&self, haste: Haste) {
         self.0.haste.fetch_max(haste as u8, Ordering::AcqRel);
     }
@@ -145,13 +145,13 @@ impl EngineHandle {
         self.0.stop.load(Ordering::Acquire)
     }
 
-    /// Leaves a command for the kernel, for one who does not ask when it holds.
+    /// Queues a command for the kernel, without confirmation.
     pub fn order(&self, order: OperatorCommand) {
         drop(self.command(order));
     }
 
-    /// Leaves a command for the kernel, which says when it holds: no later order leaves, and every cancel was handed to its
-    /// gateway. If the engine ends first, the receiver reports that the sender is gone.
+    /// Queues a command for the kernel, which confirms when it is in force: no later order leaves, and every cancel was handed
+    /// to its gateway. If the engine ends first, the receiver reports that the sender is gone.
     pub fn command(&self, command: OperatorCommand) -> Receiver<CommandInForce> {
         let (held, receiver) = channel();
         let mut received = self.received();
@@ -166,13 +166,13 @@ impl EngineHandle {
         receiver
     }
 
-    /// Leaves a change for the kernel. The answer comes after the current window; if the engine ends first, the receiver
+    /// Queues a change for the kernel. The answer comes after the current window; if the engine ends first, the receiver
     /// reports that the sender is gone. The inner error says in a sentence why nothing changed.
     pub fn change(&self, change: StrategyChange) -> Receiver<Result<ChangeResult, String>> {
         self.request(change, None)
     }
 
-    /// As [`EngineHandle::change`], with an origin that comes back in the notice of the change. Observers get the notice
+    /// Like [`EngineHandle::change`], with an origin that is returned in the notice of the change. Observers get the notice
     /// before the answer is sent.
     pub fn change_from(
         &self,
@@ -211,7 +211,7 @@ impl EngineHandle {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes the commands since the last look; costs one load when there are none.
+    /// Takes the commands since the last poll; costs one load when there are none.
     pub(crate) fn take_commands(&self) -> Vec<ReceivedCommand> {
         match take(&self.0.commanded) {
             true => std::mem::take(&mut self.received().commands),
@@ -219,7 +219,7 @@ impl EngineHandle {
         }
     }
 
-    /// Takes the changes since the last look; costs one load when there are none.
+    /// Takes the changes since the last poll; costs one load when there are none.
     pub(crate) fn take_requests(&self) -> Vec<Request> {
         match take(&self.0.waiting) {
             true => std::mem::take(&mut self.received().requests),
@@ -227,14 +227,14 @@ impl EngineHandle {
         }
     }
 
-    /// Accepts no more changes; those who wait for an answer learn it by their receiver.
+    /// Stops accepting changes; pending receivers are disconnected.
     pub(crate) fn close(&self) {
         let mut received = self.received();
         received.closed = true;
         received.requests.clear();
     }
 
-    /// Accepts nothing any more; those who wait learn it by their receiver.
+    /// Stops accepting anything; pending receivers are disconnected.
     pub(crate) fn end(&self) {
         self.close();
         let mut received = self.received();
@@ -250,7 +250,7 @@ impl EngineHandle {
     }
 }
 
-/// Takes a flag down; returns whether it was up.
+/// Clears a flag; returns whether it was set.
 fn take(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Acquire)
 }
@@ -261,7 +261,7 @@ pub enum Mode {
     /// Everything within its limits.
     #[default]
     Trade,
-    /// Only what reduces a position.
+    /// Only orders that reduce a position.
     Reduce,
     /// Only cancels.
     Pause,

@@ -1,9 +1,9 @@
-//! The engine: kernel, workers, router, middlewares and risk, between the ports for venues, strategies and time.
+//! The engine: kernel, workers, router, middleware and risk, between the ports for venues, strategies and time.
 //!
-//! It never sees a clock, a file, a socket or a random source, nor any adapter: events go in, commands come out, and the
-//! same events give the same commands. Adapters implement the traits of [`port`] and never see each other.
+//! It never sees a clock, a file, a socket, a random source or an adapter: events go in, commands come out, and the same
+//! events give the same commands. Adapters implement the traits of [`port`] and never see each other.
 //!
-//! Start reading at [`Engine::run`] (`kernel/mod.rs`), then `worker/mod.rs` and `worker/runner.rs` for the way of an event
+//! Start reading at [`Engine::run`] (`kernel/mod.rs`), then `worker/mod.rs` and `worker/runner.rs` for the path of an event
 //! to a strategy, `router/mod.rs` for that of a decision to a venue, `worker/handover.rs` for swaps, and `replay/mod.rs`.
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
-//! Middlewares between the ring and the strategies, and between the strategies and the venues: pure folds that pass or
-//! stop an event or an order, and derive other events.
+//! Middleware between the ring and the strategies, and between the strategies and the venues: pure folds that pass or drop
+//! an event or an order, and derive other events.
 //!
-//! A middleware sees every event of the ring in order and nothing else, so each worker can run its own copy and all
-//! come to the same. What it derives carries the sequence and host time of the event that caused it and is never
-//! recorded: a replay derives it again.
+//! A middleware sees every event of the ring in order and nothing else, so each worker can run its own copy and all copies
+//! agree. A derived event carries the sequence and host time of its cause and is never recorded: a replay derives it
+//! again.
 
 mod bars;
 mod chain;

@@ -1,6 +1,6 @@
 //! The engine's ports: venues behind [`Gateway`], strategies behind [`Strategy`], time behind [`Clock`].
 //!
-//! Adapters implement these and never see each other. Every method returns at once; answers are events.
+//! Adapters implement these and never see each other. No method blocks; answers are events.
 
 use crate::config::OrderLimits;
 use std::sync::Arc;
@@ -14,34 +14,34 @@ use tickdeck_portfolio::Portfolio;
 pub use crate::waker::Waker;
 pub use tickdeck_portfolio::StrategyBook;
 
-/// A venue: takes commands, gives events.
+/// A venue: takes commands, produces events.
 ///
-/// Time is event time. A simulated venue is driven by it alone, so the same calls give the same events, however
-/// the kernel cuts time into polls:
+/// Time is event time. A simulated venue is driven by it alone, so the same calls give the same events, however the
+/// kernel divides time into polls:
 /// - a command sent at `t` never causes an event with `ts_host` below `t + lookahead_ns`;
-/// - [`Gateway::poll`] gives every event with `ts_host` below its bound, in order, and `ts_host` never falls.
+/// - [`Gateway::poll`] returns every event with `ts_host` below its bound, in order, and `ts_host` never decreases.
 pub trait Gateway: Send {
-    /// Puts the venue, its currencies and instruments into the registry. Called once, before anything else.
+    /// Registers the venue, its currencies and its instruments. Called once, before anything else.
     ///
     /// # Errors
-    /// The data folder knows them with other terms, or the source can't be read.
+    /// The data folder has them with other terms, or the source can't be read.
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError>;
 
     /// Takes a handle that wakes the kernel. Called once, after [`Gateway::register`] and before everything else. A gateway
-    /// with a thread of its own keeps it and wakes the kernel whenever that thread has put something in; one that only
-    /// works when it is called needs none.
+    /// with a thread of its own keeps it and wakes the kernel whenever that thread has new events; one that only works when
+    /// called does not need it.
     fn set_waker(&mut self, _waker: Waker) {}
 
     /// Sends a command at host time `at`. Its outcome comes back as events.
     fn send(&mut self, at: Timestamp, command: Command);
 
-    /// Returns when the next event is due, as far as is known now.
+    /// Returns when the next event is due, as far as is known.
     fn next_due(&mut self) -> Due;
 
     /// Appends every event with `ts_host` below `until`; sequences are not stamped yet.
     ///
     /// # Errors
-    /// The source failed (a damaged capture, say). What was appended before stands; the venue is over.
+    /// The source failed (a damaged capture, say). Events appended before remain valid; the venue's feed is over.
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError>;
 }
 
@@ -50,25 +50,25 @@ pub trait Gateway: Send {
 pub struct VenueTerms {
     /// The venue.
     pub venue: VenueId,
-    /// The instruments that it lists: their orders go to it.
+    /// The instruments that it lists; their orders go to it.
     pub instruments: Vec<InstrumentId>,
     /// The account's balances at the start.
     pub balances: Vec<(CurrencyId, Amount)>,
-    /// The least time between a command and the first event it can cause; at least 1.
+    /// The minimum time between a command and the first event it can cause; at least 1.
     pub lookahead_ns: u64,
-    /// Whether it gives its events once more.
+    /// Whether it can repeat its events.
     pub continuity: Continuity,
 }
 
-/// Whether a venue gives the same events once more.
+/// Whether a venue can repeat its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Continuity {
-    /// It does, for the same commands: it is simulated, or a recorded market. An interrupted run is resumed by playing it
-    /// again.
+    /// It can, given the same commands: it is simulated, or a recorded market. An interrupted run is resumed by replaying
+    /// it.
     #[default]
     Repeats,
-    /// It goes on while the host is away. After an interruption, orders, positions and balances have to be reconciled
-    /// with it.
+    /// It continues while the host is away. After an interruption, orders, positions and balances have to be reconciled with
+    /// it.
     LivesOn,
 }
 
@@ -77,42 +77,42 @@ pub enum Continuity {
 pub enum Due {
     /// At this host time.
     At(Timestamp),
-    /// Nothing is on its way, as far as is known: a command may change that, or the venue's own thread, which then wakes the
-    /// kernel by its [`Waker`].
+    /// Nothing is pending, as far as is known: a command may change that, or the venue's own thread, which then wakes the
+    /// kernel through its [`Waker`].
     Idle,
-    /// The feed has ended: no market data will come any more.
+    /// The feed has ended: no more market data will come.
     Over,
 }
 
 /// A command to a venue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
-    /// A new order, already checked against the instrument's form.
+    /// A new order, already checked against the instrument's terms.
     Submit {
-        /// Our name for it.
+        /// Our id for the order.
         id: ClientOrderId,
         /// The order.
         order: Submit,
     },
     /// A change of a working order.
     Modify {
-        /// Our name for it.
+        /// Our id for the order.
         id: ClientOrderId,
         /// The order's instrument.
         instrument: InstrumentId,
         /// The new limit price.
         price: Price,
-        /// The new whole size, fills included.
+        /// The new total size, fills included.
         size: Size,
     },
     /// A cancel of a working order.
     Cancel {
-        /// Our name for it.
+        /// Our id for the order.
         id: ClientOrderId,
         /// The order's instrument.
         instrument: InstrumentId,
     },
-    /// A request for the instrument's book, as `clear` and `snapshot` updates.
+    /// A request for the instrument's book, delivered as `clear` and `snapshot` updates.
     Snapshot {
         /// The instrument.
         instrument: InstrumentId,
@@ -125,7 +125,7 @@ pub enum GatewayError {
     /// The registry refuses the venue's terms.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The source cannot be read; the text names the thing, the place and the fix.
+    /// The source cannot be read; the text names the problem, its place and the fix.
     #[error("{source_name}: {problem}")]
     Source {
         /// The file or address.
@@ -150,13 +150,13 @@ pub trait Strategy: Send {
     ) -> Result<usize, Fault>;
 
     /// Saves the strategy's state as bytes, under a time limit of its own. The inner error says why the strategy cannot save;
-    /// it runs on.
+    /// the strategy keeps running.
     ///
     /// # Errors
     /// The instance trapped; it must not be called again.
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault>;
 
-    /// Saves like [`Strategy::save`], into memory that exists already; the old content of `state` is lost.
+    /// Like [`Strategy::save`], but into existing memory; the old content of `state` is lost.
     ///
     /// # Errors
     /// As [`Strategy::save`].
@@ -164,25 +164,24 @@ pub trait Strategy: Send {
         Ok(self.save()?.map(|bytes| *state = bytes))
     }
 
-    /// Returns the CPU time of the last call in nanoseconds, if that call was a long one, of a millisecond or more. An
-    /// instance that would have to measure every call to know returns none.
+    /// Returns the CPU time of the last call in nanoseconds, if that call took a millisecond or more. An instance that would
+    /// have to measure every call to know returns none.
     fn long_call_ns(&self) -> Option<u64> {
         None
     }
 
-    /// Returns the CPU time of the thread that calls, in nanoseconds, if the instance can tell. Takes a system call.
+    /// Returns the CPU time of the calling thread in nanoseconds, if the instance can tell. Costs a system call.
     fn thread_time_ns(&self) -> Option<u64> {
         None
     }
 
-    /// Restores the ordinary time limits, where they are stretched because a run is replayed: nothing depends any more on how
-    /// long this instance takes.
+    /// Restores the ordinary time limits, if they were stretched for a replay.
     fn restore_time_limit(&mut self) {}
 
     /// Stops the instance, which is dropped afterwards.
     ///
     /// # Errors
-    /// The instance trapped; it is dropped all the same.
+    /// The instance trapped; it is dropped anyway.
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault>;
 }
 
@@ -211,8 +210,8 @@ pub enum OrderPolicy {
     Hold,
 }
 
-/// Order numbers that a strategy has for one run: more than any strategy sends between two starts, and few enough that a
-/// run can reserve them on disk before the first is used.
+/// Order numbers that a strategy gets for one run: more than any strategy uses between two starts. A run reserves the whole
+/// range on disk before the first is used.
 pub const ORDERS_PER_RUN: OrderNumber = 1_000_000_000;
 
 /// A saved state: the result of `save`, and the input of `restore`.
@@ -226,16 +225,16 @@ pub struct State {
 
 /// The code of a strategy with its parameters, from which instances are made.
 ///
-/// While it starts, an instance may read `book`, the strategy's view of the store as of now, which also holds the first
-/// free order number.
+/// While it starts, an instance may read `book`, the strategy's current view of the store, which also holds the first free
+/// order number.
 pub trait Code: Send + Sync {
-    /// Starts an instance afresh, by `init`.
+    /// Starts a fresh instance, by `init`.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
     fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault>;
 
-    /// As [`Code::start`], on a trading thread, in the place of another instance: others wait, so the time limit is that of
+    /// Like [`Code::start`], but on a trading thread, in place of another instance: others wait, so the time limit is that of
     /// a handover.
     ///
     /// # Errors
@@ -244,12 +243,12 @@ pub trait Code: Send + Sync {
         self.start(book)
     }
 
-    /// Returns whether an instance can be started at once; if not, one is made from now on, elsewhere.
+    /// Returns whether an instance can be started immediately; if not, triggers the creation of one on another thread.
     fn is_ready(&self) -> bool {
         true
     }
 
-    /// Starts an instance from a saved state, by `restore`, for which others wait.
+    /// Starts an instance from a saved state, by `restore`, while others wait.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
@@ -269,15 +268,15 @@ pub trait Code: Send + Sync {
 /// What a new version starts from if the old one cannot save its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SaveFailed {
-    /// The last periodic snapshot and the events since, the decisions on which come too late to be sent; without a snapshot,
-    /// afresh.
+    /// The last periodic snapshot and the events since, whose decisions come too late to be sent; without a snapshot, it
+    /// starts afresh.
     #[default]
     Snapshot,
-    /// Afresh.
+    /// It starts afresh.
     Fresh,
 }
 
-/// How a new version is handled that does not read the old one's state.
+/// How a new version that cannot read the old one's state is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OtherSchema {
     /// It is refused, and the old one stays.
@@ -290,13 +289,13 @@ pub enum OtherSchema {
 /// How a version takes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapPolicy {
-    /// Whether it runs as a shadow of the old one, its actions compared and not sent, until it is promoted.
+    /// Whether it runs as a shadow of the old one, its actions compared but not sent, until it is promoted.
     pub shadow: bool,
     /// What it starts from if the old one cannot save.
     pub save_failed: SaveFailed,
-    /// How it is handled if it does not read the old state.
+    /// How it is handled if it cannot read the old state.
     pub other_schema: OtherSchema,
-    /// A fault within this many events of its first rolls it back ...
+    /// A fault within this many events after its first rolls it back ...
     pub trial_events: u64,
     /// ... or within this much event time, whichever ends first.
     pub trial_ns: i64,
@@ -319,7 +318,7 @@ impl Default for SwapPolicy {
 pub struct Version {
     /// The label, for people.
     pub label: String,
-    /// The hash of its module, in hexadecimal digits.
+    /// The hash of its module, in hex.
     pub hash: String,
     /// The feeds that it gets from the first event on.
     pub feeds: Vec<FeedRequest>,
@@ -329,11 +328,11 @@ pub struct Version {
     pub messages: Vec<(TextId, String)>,
     /// How its orders are handled when it ends.
     pub order_policy: OrderPolicy,
-    /// The limits of what it may send; `None`: the deck's defaults.
+    /// Its order limits; `None`: the deck's defaults.
     pub limits: Option<OrderLimits>,
-    /// How it takes over from the version before.
+    /// How it takes over from the previous version.
     pub swap: SwapPolicy,
-    /// What it takes to make it again, in a format of its maker's: recorded in reels, not read here.
+    /// What is needed to make the version again, in its maker's own format: recorded in reels, not read here.
     pub spec: Arc<str>,
     /// The code that its instances are made from.
     pub code: Arc<dyn Code>,
@@ -341,17 +340,17 @@ pub struct Version {
 
 /// A strategy ready to run.
 pub struct StrategyStart {
-    /// Its number, by name.
+    /// Its interned id.
     pub id: StrategyId,
     /// Its name in this deck.
     pub name: String,
-    /// The money that its view starts with.
+    /// The capital that its view starts with.
     pub allocation: Vec<(CurrencyId, Amount)>,
-    /// The first order number it may use.
+    /// The first order number that it may use.
     pub next_order: OrderNumber,
-    /// The last one that is reserved for this run.
+    /// The last order number reserved for this run.
     pub last_order: OrderNumber,
-    /// The version it starts with.
+    /// The version that it starts with.
     pub version: Version,
     /// An instance of that version.
     pub strategy: Box<dyn Strategy>,
@@ -397,16 +396,16 @@ pub const fn last_order(first_order: OrderNumber) -> OrderNumber {
 pub trait Clock: Send {
     /// Waits until event time `due` may be played; returns at once when playing flat out.
     fn wait_until(&mut self, due: Timestamp);
-    /// Waits as [`Clock::wait_until`] does, for a few milliseconds at most, and returns whether the wait is over. Operators are
-    /// heard in between.
+    /// Like [`Clock::wait_until`], but waits a few milliseconds at most and returns whether the wait is over. Operators are
+    /// served in between.
     fn wait_a_while(&mut self, due: Timestamp) -> bool {
         self.wait_until(due);
         true
     }
     /// Returns whether `wait_until` ever waits.
     fn paces(&self) -> bool;
-    /// Returns how far event time has advanced: what is due by then may be played. It begins with the first `wait_until`, and
-    /// has no end when playing flat out.
+    /// Returns how far event time has advanced: events due by then may be played. It starts with the first `wait_until`, and
+    /// is unbounded when playing flat out.
     fn reached(&self) -> Timestamp;
     /// Returns the nanoseconds of a monotonic clock, for measuring only.
     fn now_ns(&self) -> u64;

@@ -1,4 +1,4 @@
-//! What the engine reports while it runs and when it is done.
+//! What the engine reports while it runs and at the end.
 
 use crate::change_origin::ChangeOrigin;
 use crate::worker::handover::StateSource;
@@ -35,7 +35,7 @@ pub const STATUS_INTERVAL_NS: u64 = 100_000_000;
 /// A notice of something worth a line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// An order or a change of one was refused by a check of ours.
+    /// An order or a change of one was denied by one of the host's checks.
     Denied {
         /// The order.
         order: ClientOrderId,
@@ -48,14 +48,14 @@ pub enum Notice {
     Refused {
         /// The order.
         order: ClientOrderId,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
     /// A strategy notifies the operator.
     Notified {
         /// The strategy.
         strategy: StrategyId,
-        /// How urgent.
+        /// The severity.
         severity: Severity,
         /// The message of its manifest.
         message: String,
@@ -77,26 +77,26 @@ pub enum Notice {
         strategy: StrategyId,
         /// What happened, with limits.
         problem: String,
-        /// Events that the other was offered once more.
+        /// Number of events that were offered to the new instance again.
         events: u32,
-        /// Time from the fault until the other stood where the first had.
+        /// Time from the fault until the new instance had caught up with the first.
         took_ns: u64,
     },
     /// A strategy keeps the others waiting, or is behind itself.
     Overloaded {
         /// The strategy.
         strategy: StrategyId,
-        /// How long it kept the others waiting, beyond its turns and its share; 0 if it is only behind.
+        /// How long it kept the others waiting beyond its turns and its share; 0 if it is only behind.
         debt_ns: u64,
-        /// How much that may be; none if nothing happens to it.
+        /// The limit of that; none if it is not enforced.
         limit_ns: Option<u64>,
         /// Events that wait for it.
         lag_events: u64,
         /// How far it is behind.
         lag_ns: u64,
     },
-    /// A strategy faulted too often or kept the others waiting for too long, and ended, its orders handled by its policy; the
-    /// host and the others go on.
+    /// A strategy faulted too often or kept the others waiting too long, and was ended; its orders are handled by its policy,
+    /// and the host and the other strategies continue.
     Ended {
         /// The strategy.
         strategy: StrategyId,
@@ -107,7 +107,7 @@ pub enum Notice {
     Venue {
         /// The venue.
         venue: VenueId,
-        /// The instrument, if it is about one.
+        /// The instrument, if it concerns one.
         instrument: Option<InstrumentId>,
         /// Its state.
         state: VenueState,
@@ -117,9 +117,9 @@ pub enum Notice {
         /// What is wrong, where, and what to do.
         problem: String,
     },
-    /// The run ended without a strategy that did not return from its call: what was decided and not carried out never left.
+    /// The run ended without a strategy that did not return from its call: decisions that were not carried out never left.
     LeftBehind {
-        /// The number of events that were taken in before.
+        /// The number of events that were processed before.
         position: u64,
     },
     /// Everything is recorded again.
@@ -131,7 +131,7 @@ pub enum Notice {
     },
     /// Something impossible happened: an illegal order transition, a fill of an unknown order.
     Anomaly {
-        /// What.
+        /// What happened.
         problem: String,
     },
 }
@@ -150,9 +150,9 @@ pub enum VersionChange {
     },
     /// Another version took over.
     Swapped {
-        /// The label of the version before.
+        /// The label of the previous version.
         from: String,
-        /// The label of the version that counts now.
+        /// The label of the version that is live now.
         to: String,
         /// The hash of its module.
         hash: String,
@@ -160,17 +160,17 @@ pub enum VersionChange {
         generation: u32,
         /// The state that it started from.
         inherited: StateSource,
-        /// Why the version before could not save, if it could not.
+        /// Why the previous version could not save, if it could not.
         lost: Option<String>,
         /// Time from `save` until the new instance was ready.
         took_ns: u64,
     },
     /// A new version was offered its first event.
     Live {
-        /// Time since the old version had handled its last.
+        /// Time since the old version handled its last event.
         pause_ns: u64,
     },
-    /// A version runs as a shadow of the one that counts, its actions compared and not sent.
+    /// A version runs as a shadow of the live one, its actions compared but not sent.
     Shadow {
         /// Its label.
         version: String,
@@ -180,15 +180,15 @@ pub enum VersionChange {
         /// What went wrong, if something did.
         problem: String,
     },
-    /// A new version faulted within its probation, and the one before took over again.
+    /// A new version faulted during its probation, and the previous one took over again.
     RolledBack {
-        /// The label of the version before.
+        /// The label of the previous version.
         from: String,
-        /// The label of the version that counts now.
+        /// The label of the version that is live now.
         to: String,
         /// The hash of its module.
         hash: String,
-        /// Number of versions so far, this one included; the one that failed is the last before it.
+        /// Number of versions so far, this one included; the failed one is the last before it.
         generation: u32,
         /// What happened, with limits.
         problem: String,
@@ -212,9 +212,9 @@ pub struct Status {
     pub denied: BTreeMap<Reason, u64>,
     /// Fills so far.
     pub fills: u64,
-    /// By instrument that had a quote.
+    /// The instruments that have had a quote.
     pub instruments: Vec<InstrumentStatus>,
-    /// By strategy, in the order in which they were first started.
+    /// The strategies, in the order in which they were first started.
     pub strategies: Vec<StrategyStatus>,
     /// Working orders.
     pub working: Vec<WorkingOrder>,
@@ -227,7 +227,7 @@ pub struct Status {
 /// An instrument's last prices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstrumentStatus {
-    /// Which.
+    /// The instrument.
     pub instrument: InstrumentId,
     /// Best bid and its size, if there is one.
     pub bid: Option<(Price, Size)>,
@@ -237,26 +237,26 @@ pub struct InstrumentStatus {
     pub last: Option<Price>,
     /// Quotes, trades and book updates so far.
     pub events: u64,
-    /// Whether its data is known to be old or wrong.
+    /// Whether its data is known to be outdated or wrong.
     pub stale: bool,
 }
 
 /// The status of a strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StrategyStatus {
-    /// Which.
+    /// The strategy.
     pub id: StrategyId,
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The hash of its module, in hexadecimal digits.
+    /// The hash of its module, in hex.
     pub hash: String,
     /// Counts its versions in this run, from 1.
     pub generation: u32,
-    /// Between the last event of the version before and the first of this one.
+    /// Time between the last event of the previous version and the first of this one.
     pub pause_ns: Option<u64>,
-    /// Bytes that the host keeps for it besides its instances: events and states from which it can be recovered.
+    /// Bytes that the host keeps for it besides its instances: the events and states for recovery.
     pub held_bytes: u64,
     /// Faults of its instances in this run.
     pub traps: u64,
@@ -270,19 +270,19 @@ pub struct StrategyStatus {
     pub events: u64,
     /// Actions it returned.
     pub actions: u64,
-    /// Wall time per event it handled, sampled; `None` before the first sample.
+    /// Wall time per handled event, sampled; `None` before the first sample.
     pub ns_per_event: Option<f64>,
     /// Events that wait for its worker.
     pub lag_events: u64,
-    /// How old the first of them was when the worker came to it; in lockstep, how late the deck is.
+    /// How old the first of them was when the worker got to it; in lockstep, how late the deck is.
     pub lag_ns: u64,
-    /// How long it kept the others waiting in all, beyond its turns and its share.
+    /// Total time that it kept the others waiting beyond its turns and its share.
     pub held_up_ns: u64,
-    /// What of it counts against its budget.
+    /// The part of it that counts against its budget.
     pub debt_ns: u64,
-    /// By currency: profit of closed positions before fees, of open ones at the last mid, and fees.
+    /// Results by currency: profit of closed positions before fees, of open ones at the last mid, and fees.
     pub results: Vec<StrategyResult>,
-    /// By instrument that it holds or held.
+    /// Positions by instrument, including those that it no longer holds.
     pub positions: Vec<(InstrumentId, Size)>,
 }
 
@@ -291,11 +291,11 @@ pub struct StrategyStatus {
 pub struct ShadowStatus {
     /// Its version.
     pub version: String,
-    /// The hash of its module, in hexadecimal digits.
+    /// The hash of its module, in hex.
     pub hash: String,
     /// Decisions that were the same.
     pub agreed: u64,
-    /// Decisions of one or the other that were not.
+    /// Decisions that only one of the two made.
     pub differed: u64,
     /// The last events after which they differed, oldest first.
     pub differences: Vec<Arc<ShadowDifference>>,
@@ -345,7 +345,7 @@ impl StrategyState {
 /// A working order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkingOrder {
-    /// Our name for it.
+    /// Our id for it.
     pub id: ClientOrderId,
     /// What it trades.
     pub instrument: InstrumentId,
@@ -366,15 +366,15 @@ pub struct WorkingOrder {
 pub struct Report {
     /// The status at the end.
     pub status: Status,
-    /// Over every event of the tape, in order.
+    /// Hash of every event of the tape, in order.
     pub tape_hash: u128,
-    /// Over every action with its cause, in order.
+    /// Hash of every action with its cause, in order.
     pub actions_hash: u128,
     /// Why it ended.
     pub ending: Ending,
-    /// The clock's time from the first event to the last, without start and stop.
+    /// Clock time from the first event to the last, without start and stop.
     pub elapsed_ns: u64,
-    /// The clock's time from the start of the run to the first action carried out; none if there was none.
+    /// Clock time from the start of the run to the first action carried out; none if there was none.
     pub first_action_ns: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Waking a kernel that waits.
+//! Waking a waiting kernel.
 
 use crate::intent::Intent;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use tickdeck_ring::Ring;
 
 /// A handle that wakes the kernel, for a gateway with a thread of its own.
 ///
-/// A kernel that runs freely parks when nothing is due. It then looks at its venues once a millisecond, or as soon as one
-/// of them wakes it. Clones wake the same kernel; a handle of no kernel ([`Waker::default`]) does nothing.
+/// A free-running kernel parks when nothing is due. It then polls its venues once a millisecond, or as soon as one of them
+/// wakes it. Clones wake the same kernel; a handle without a kernel ([`Waker::default`]) does nothing.
 #[derive(Clone, Default)]
 pub struct Waker(Arc<Wakeup>);
 
-/// A request to look at the venues, and where the kernel is parked meanwhile.
+/// A request to poll the venues, and where the kernel is parked.
 #[derive(Default)]
 struct Wakeup {
     requested: AtomicBool,
@@ -21,7 +21,7 @@ struct Wakeup {
 }
 
 impl Waker {
-    /// Wakes a kernel that waits on the ring of decisions.
+    /// Creates a handle for a kernel that waits on the decision ring.
     pub(crate) fn of(ring: &Ring<Intent>) -> Self {
         Self(Arc::new(Wakeup {
             requested: AtomicBool::new(false),
@@ -29,13 +29,13 @@ impl Waker {
         }))
     }
 
-    /// Lets the kernel look at its venues at once. To be called from any thread, after what is new can be seen by
+    /// Makes the kernel poll its venues at once. May be called from any thread, after the new events are visible to
     /// [`Gateway::next_due`](crate::port::Gateway::next_due) and [`Gateway::poll`](crate::port::Gateway::poll).
     ///
-    /// No wake-up is lost, and one that comes while the kernel works costs two atomic operations.
+    /// No wake-up is lost, and one that arrives while the kernel is busy costs two atomic operations.
     pub fn wake(&self) {
-        // Both sides swap: either the kernel's next look comes after this one and sees what was made ready before it, or
-        // the last look came before it and the flag was down. If it is up already, whoever put it up wakes the kernel.
+        // Both sides swap: either the kernel's next poll comes after this swap and sees what was made ready before it, or the
+        // last poll came before it and the flag was clear. If it is already set, whoever set it wakes the kernel.
         if !self.0.requested.swap(true, Ordering::AcqRel)
             && let Some(ring) = &self.0.parked_on
         {
@@ -43,12 +43,12 @@ impl Waker {
         }
     }
 
-    /// Whether somebody asks for a look. The kernel asks once more right before it parks.
+    /// Whether a poll is requested. The kernel checks again right before it parks.
     pub(crate) fn is_requested(&self) -> bool {
         self.0.requested.load(Ordering::Relaxed)
     }
 
-    /// Takes the request; the look follows. Costs a plain load where there is none.
+    /// Takes the request; the poll follows. Costs a plain load if there is none.
     pub(crate) fn take_request(&self) -> bool {
         self.is_requested() && self.0.requested.swap(false, Ordering::AcqRel)
     }

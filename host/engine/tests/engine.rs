@@ -34,7 +34,7 @@ fn loose() -> RiskConfig {
     }
 }
 
-/// Does everything a strategy can do, driven by what it sees, and lets all of that depend on its store.
+/// Does everything a strategy can do, driven by what it sees and by its store.
 fn busy(every: u64) -> Box<dyn Strategy> {
     let mut seen = 0u64;
     let mut number = 0;
@@ -146,12 +146,12 @@ fn outcome(report: &Report) -> (u128, u128, u64, u64) {
     )
 }
 
-/// What became of the strategies, without the times that were measured: which calls are timed depends on batches.
+/// The final status of the strategies, without measured times: which calls are timed depends on batches.
 fn untimed(report: &Report) -> Vec<StrategyStatus> {
     let mut strategies = report.status.strategies.clone();
     for strategy in &mut strategies {
         strategy.times = Default::default();
-        // The room for a batch is part of it.
+        // It includes the room for a batch.
         strategy.held_bytes = 0;
     }
     strategies
@@ -180,7 +180,7 @@ proptest! {
     }
 }
 
-/// Buys one at market at every quote.
+/// Buys one at market on every quote.
 fn buyer() -> Box<dyn Strategy> {
     let mut number = 0;
     Box::new(Toy(
@@ -462,7 +462,7 @@ fn a_worker_that_panics_is_an_error_and_not_a_hang() {
     }
 }
 
-/// Lets nothing but sells through.
+/// Passes only sells.
 struct NoBuys;
 
 impl OrderMiddleware for NoBuys {

@@ -1,4 +1,4 @@
-//! The free-running kernel: nobody waits for anybody, and yet nothing is lost or comes twice.
+//! The free-running kernel: no thread waits for another, yet nothing is lost or delivered twice.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -22,13 +22,13 @@ use toy::{Notices, Once, Ticking, Toy, ToyVenue, feed, order, version};
 
 const EVENTS: u64 = 5_000;
 
-/// A tape that does not end before threads have told each other something.
+/// A tape long enough that threads interact before it ends.
 const LONG: u64 = 500_000;
 
-/// A test that would wait for ever fails after this long.
+/// A test that would wait forever fails after this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Event time of one look.
+/// Event time per poll.
 const STEP_NS: i64 = 50;
 
 fn free(workers: usize) -> EngineConfig {
@@ -57,12 +57,12 @@ fn engine_for(events: u64, config: EngineConfig, strategies: Cast) -> Engine {
     toy::engine_at(ToyVenue::new(7, events), clock, config, strategies)
 }
 
-/// A venue as they really are: it may be silent at first, never ends, and may lose what it is told.
+/// A realistic venue: it may be silent at first, never ends, and may lose commands.
 struct Real {
     venue: ToyVenue,
     silent: u32,
     loses_changes: bool,
-    /// Told with every command: how many events a strategy has handled.
+    /// How many events a strategy has handled.
     handled: Arc<AtomicU64>,
     at_send: Arc<Mutex<Vec<u64>>>,
 }
@@ -139,10 +139,10 @@ fn quotes_and_trades() -> tickdeck_engine::port::Version {
     version("1.0.0", feeds.into(), Arc::new(Once))
 }
 
-/// What a strategy heard of the market: how much, and a number made of all of it in its order.
+/// What a strategy saw of the market: the number of events, and an order-dependent hash of them.
 type Heard = Arc<Mutex<(u64, u64)>>;
 
-/// Buys and sells one in turn at every tenth market event, and keeps what it heard.
+/// Alternately buys and sells one at every tenth market event, and records what it saw.
 fn trader(heard: &Heard) -> Box<dyn Strategy> {
     let heard = Arc::clone(heard);
     let (mut last, mut number) = (None, 0);
@@ -180,7 +180,7 @@ fn every_strategy_hears_everything_in_order_and_every_order_comes_back() {
         let cast = cast.map(|(name, heard)| (name, quotes_and_trades(), trader(heard)));
         let mut notices = Notices::default();
         let report = engine(free(workers), cast.collect());
-        // That the replicas of the store agree is checked by the run itself.
+        // The run itself checks that the replicas of the store agree.
         let report = report.run(&mut notices).unwrap();
         assert_eq!(report.ending, Ending::TapeOver);
         let first = *heard[0].lock().unwrap();
@@ -203,7 +203,7 @@ fn a_strategy_that_does_not_return_holds_up_nobody_with_another_worker() {
     let mut waits = true;
     let stuck = Toy(move |_: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
         if std::mem::take(&mut waits) {
-            // In lockstep this never comes: the other one would wait for this one.
+            // In lockstep this never arrives: the other strategy would wait for this one.
             wait.recv_timeout(PATIENCE).unwrap();
         }
         Ok(())
@@ -267,7 +267,7 @@ fn a_kill_takes_orders_off_the_book_while_a_strategy_does_not_return() {
     assert_eq!(report.status.orders, 1);
 }
 
-/// Removes a strategy at the first status, and looks whether it left.
+/// Removes a strategy at the first status, and checks that it left.
 struct Removes {
     controls: EngineHandle,
     id: StrategyId,
@@ -350,7 +350,7 @@ fn a_timer_set_late_fires_once_and_time_never_falls() {
             match event.kind() {
                 Kind::Timer => drop(counter.fetch_add(1, Ordering::Relaxed)),
                 Kind::Quote if counter.load(Ordering::Relaxed) == 0 => {
-                    // Long past when the kernel hears of it.
+                    // In the past by the time the kernel gets it.
                     let due = event.ts_host - 500;
                     actions.push(Action::SetTimer(TimerRequest {
                         id: 1,
@@ -549,7 +549,7 @@ fn an_order_leaves_before_a_backlog_is_worked_off() {
             Ok(())
         },
     );
-    // Everything is due at the first look.
+    // Everything is due at the first poll.
     let (clock, _) = Ticking::new(1_000_000_000);
     let mut config = free(1);
     config.ring_capacity = 64;
@@ -598,7 +598,7 @@ impl Code for Eager {
     }
 }
 
-/// Sends one order; once that works it has the host stopped, and traps when the kernel has turned to its end.
+/// Sends one order; once that is working it has the host stopped, and traps when the kernel has begun to end the run.
 struct TrapsAtTheEnd(EngineHandle, Arc<AtomicI64>);
 
 impl Code for TrapsAtTheEnd {
@@ -636,7 +636,7 @@ impl Code for TrapsAtTheEnd {
     }
 }
 
-/// The kernel that waits for the workers, as it does at the end, looks at no clock.
+/// Waits until the kernel reads no clock: it does not while it waits for the workers at the end.
 fn until_nobody_looks_at(event_time: &AtomicI64) {
     loop {
         let seen = event_time.load(Ordering::Relaxed);

@@ -20,17 +20,17 @@ use toy::{At, NoClock, Notices, Ticking, ToyVenue};
 
 const EVENTS: u64 = 3_000;
 const MS: u64 = 1_000_000;
-/// Event time of one look.
+/// Event time per poll.
 const STEP_NS: i64 = 50;
-/// What a call takes that faults: it timed out.
+/// Duration of a call that faults because it timed out.
 const TIME_LIMIT_NS: u64 = 15 * MS;
 const SLOW: StrategyId = StrategyId(3);
 
-/// Code whose instances trade, and take their time at some events. They say so themselves: no clock is needed.
+/// Code whose instances trade, and are slow at some events. They report their own times, so no clock is needed.
 #[derive(Clone)]
 struct Slow {
     traits: Traits,
-    /// At one event in so many.
+    /// Slow at one event in this many.
     every: u64,
     takes_ns: u64,
     trades: bool,
@@ -124,7 +124,7 @@ fn slow_one(every: u64, takes_ns: u64, trades: bool) -> Version {
     toy::version("slow", market(), Arc::new(code))
 }
 
-/// Two strategies that trade, and one that is given.
+/// An engine with two strategies that trade, and the given one.
 fn engine(config: EngineConfig, clock: Box<dyn Clock>, third: Version) -> Engine {
     let plain = version("1", traits());
     let cast = [
@@ -147,7 +147,7 @@ fn budgeted(stepping: Stepping, workers: usize) -> EngineConfig {
     }
 }
 
-/// Runs it by a clock, and keeps it.
+/// Runs it by a clock, and records it.
 fn recorded(config: EngineConfig, third: Version) -> (Report, Vec<Notice>, Reel) {
     let reel = Reel::default();
     let mut engine = engine(config, Ticking::new(STEP_NS).0, third);
@@ -210,7 +210,7 @@ fn a_strategy_that_keeps_the_others_waiting_ends_and_a_replay_ends_it_at_the_sam
                 assert_eq!(state_of(&report, honest), StrategyState::Stopped, "{place}");
                 assert!(events_of(&report, honest) >= EVENTS, "{place}");
             }
-            // Slow again or quick now: what was measured once counts.
+            // Slow again or quick now: the recorded measurement counts.
             for takes_ns in [8 * MS, 0] {
                 let again = replayed(budgeted(stepping, 1), slow(every, takes_ns), &reel);
                 assert_eq!(again.divergence, None, "{place}");
@@ -438,7 +438,7 @@ fn a_new_version_that_keeps_the_others_waiting_is_rolled_back() {
     assert_eq!(again.report.actions_hash, report.actions_hash);
 }
 
-/// Asks for a swap at a status, and keeps the notices.
+/// Requests a swap at a status, and keeps the notices.
 struct Swapping<F>(At<F>, Notices);
 
 impl<F: FnMut()> tickdeck_engine::Observer for Swapping<F> {

@@ -24,11 +24,11 @@ use toy::counting::{config, started, traits, version};
 use toy::reel::{Item, Played, Reel};
 use toy::{NoClock, Ticking, ToyVenue};
 
-/// A test that would wait for ever fails after this long.
+/// A test that would wait forever fails after this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A tape that does not end before the test does.
 const LONG: u64 = 500_000;
-/// Event time of one look.
+/// Event time per poll.
 const STEP_NS: i64 = 50;
 
 /// The places at which the kernel waits for a worker.
@@ -73,7 +73,7 @@ impl Waits {
     }
 }
 
-/// A venue that tells which commands it was sent.
+/// A venue that records the commands it was sent.
 struct Telling(ToyVenue, Arc<Mutex<Vec<Command>>>);
 
 impl Gateway for Telling {
@@ -95,7 +95,7 @@ impl Gateway for Telling {
     }
 }
 
-/// Sends an order that rests and, once that works, an order at every event; does something at one of its events.
+/// Sends an order that rests and, once that is working, an order at every event; does something at one of its events.
 struct Eager<F> {
     number: u64,
     works: bool,
@@ -183,7 +183,7 @@ fn deck(waits: Waits, strategy: Box<dyn Strategy>) -> Deck {
     Deck { engine, sent, reel }
 }
 
-/// A strategy that is called and does not return before it is let go.
+/// A strategy that does not return from a call until it is released.
 fn stuck(at: u64) -> (Box<dyn Strategy>, Receiver<()>, Sender<()>) {
     let (tell, is_stuck) = channel();
     let (release, wait) = channel::<()>();
@@ -274,7 +274,7 @@ fn a_pause_of_one_strategy_and_a_resume_hold_while_it_does_not_return() {
     }
 }
 
-/// Does not return from `save` before it is let go.
+/// Does not return from `save` until it is released.
 struct SavesSlowly(Box<dyn Strategy>, Sender<()>, Receiver<()>);
 
 impl Strategy for SavesSlowly {
@@ -288,7 +288,7 @@ impl Strategy for SavesSlowly {
     }
 
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
-        // An error: somebody has asked before.
+        // An error: it was asked before.
         let _ = self.1.send(());
         let _ = self.2.recv_timeout(PATIENCE);
         self.0.save()
@@ -327,7 +327,7 @@ fn a_kill_holds_while_a_version_hands_over_and_the_run_replays_equal() {
     assert_eq!(replayed.report.tape_hash, report.tape_hash);
 }
 
-/// As the one inside.
+/// Behaves like the one inside.
 struct Plain(Box<dyn Strategy>);
 
 impl Strategy for Plain {
@@ -398,7 +398,7 @@ fn a_stop_takes_the_orders_off_and_ends_the_run_without_a_strategy_that_never_re
             1
         );
         drop(release);
-        // What the strategy would have decided was never carried out, and is not missed.
+        // Decisions that the strategy would have made were never carried out, and are not missed.
         let replayed = replay(waits, Eager::acting(0, || {}), &reel, &[]);
         assert_eq!(replayed.divergence, None, "{waits:?}");
         assert!(replayed.ended, "{waits:?}");
@@ -683,7 +683,7 @@ impl Strategy for Commanding {
     }
 }
 
-/// Runs two strategies that trade, one of which commands in its n-th call; and does the run once more.
+/// Runs two strategies that trade, one of which gives a command in its n-th call; then replays the run.
 fn commanded(
     stepping: Stepping,
     calls: u64,
@@ -753,7 +753,7 @@ impl Recorder for WaitsForDisk {
             if self.orders_left == 0 {
                 let held = self.controls.get().unwrap().command(self.command);
                 meanwhile();
-                // On the same thread: it holds by now, or never.
+                // On the same thread: it is in force by now, or never.
                 held.try_recv().unwrap();
             }
         }
@@ -765,7 +765,7 @@ impl Recorder for WaitsForDisk {
     }
 }
 
-/// Runs two strategies that trade, and gives a command while the n-th order waits for the disk; and does the run once more.
+/// Runs two strategies that trade, and gives a command while the n-th order waits for the disk; then replays the run.
 fn while_recording(
     stepping: Stepping,
     orders: u64,

@@ -26,7 +26,7 @@ const EVENTS: u64 = 20_000;
 
 type Answers = Arc<Mutex<Vec<Receiver<Result<ChangeResult, String>>>>>;
 
-/// What a run with changes came to.
+/// The outcome of a run with changes.
 struct Outcome {
     report: Report,
     notices: Vec<Notice>,
@@ -47,7 +47,7 @@ impl Outcome {
 /// The strategy that is changed; the operator is the first.
 const CHANGED: StrategyId = StrategyId(2);
 
-/// Runs `first` beside an operator, who asks for a change at each of the events given.
+/// Runs `first` beside an operator, who requests a change at each of the given events.
 fn run(config: EngineConfig, first: Version, changes: Vec<(u64, StrategyChange)>) -> Outcome {
     let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
     let answers = Answers::default();
@@ -103,7 +103,7 @@ fn twin() -> Outcome {
     run(plain(), version("1", traits()), Vec::new())
 }
 
-/// Checks that a run is the one in which nothing was ever changed.
+/// Checks that a run equals the one in which nothing was changed.
 fn assert_like_twin(outcome: &Outcome) {
     let twin = twin();
     assert_eq!(outcome.report.tape_hash, twin.report.tape_hash);
@@ -1028,7 +1028,7 @@ fn no_order_number_beyond_those_of_this_run_is_ever_used() {
     );
 }
 
-/// The answer to a change that was asked for.
+/// The answer to a requested change.
 type PendingAnswer = Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>>;
 
 /// Notes of every change whether its origin came back, and whether the request was answered by then.

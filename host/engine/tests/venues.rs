@@ -22,7 +22,7 @@ use toy::{NoClock, Notices, Once, Ticking, Toy, ToyVenue, feed, order, version};
 /// Market events of the two venues; one is over long before the other.
 const EVENTS: [u64; 2] = [4_000, 2_500];
 
-/// A thread that waits for longer than this waits in vain.
+/// A thread gives up waiting after this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn two_venues() -> Vec<Box<dyn Gateway>> {
@@ -56,7 +56,7 @@ fn both_markets() -> Version {
     version("1.0.0", [of(0), of(1)].concat(), Arc::new(Once))
 }
 
-/// Buys and sells one in turn at every so many quotes: a quote of one venue causes an order at the other.
+/// Alternately buys and sells one at every `every`-th quote: a quote of one venue causes an order at the other.
 fn crosser(every: u64) -> Box<dyn Strategy> {
     let (mut quotes, mut number) = (0, 0);
     Box::new(Toy(
@@ -106,7 +106,7 @@ fn recorded(mut engine: Engine) -> (Vec<Item>, Report) {
     (reel.all(), report)
 }
 
-/// Both venues were traded on, and every order came to an end at its venue.
+/// Asserts that both venues were traded on, and that every order ended at its venue.
 fn assert_traded_on_both(items: &[Item], report: &Report) {
     assert_eq!(report.ending, Ending::TapeOver);
     let fills_of = |instrument| {
@@ -250,7 +250,7 @@ fn trade(link: &Mutex<Link>, orders: &Receiver<(ClientOrderId, Submit)>, waker: 
             ask_size: Size(1),
         };
         put(at, quote.into());
-        // Without an order the feed ends early, and the test fails for want of it.
+        // Without an order the feed ends early, and the test fails.
         let Ok((id, order)) = orders.recv_timeout(PATIENCE) else {
             break;
         };

@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// The best of some rounds, in nanoseconds a piece.
+/// The best of several rounds, in nanoseconds per piece.
 fn best(pieces: usize, mut round: impl FnMut()) -> f64 {
     let times = (0..ROUNDS).map(|_| {
         let start = Instant::now();

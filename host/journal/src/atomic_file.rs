@@ -1,5 +1,5 @@
-//! Replaces small files as a whole, durably: whatever ends the process or the machine, the file is the old one or the new one,
-//! and once a function here has returned it is the new one.
+//! Replaces small files atomically and durably: however the process or the machine dies, the file is the old one or the new
+//! one, and once a function here has returned it is the new one.
 //!
 //! A rename is atomic but not durable: after a power cut the folder may still have the old entry. So the new content is synced
 //! before the rename and the folder after it, and a folder that is created on the way is synced into the folder above.
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
-/// A step of a replacement or a removal that failed. The text says which one, and which file stands now: show it.
+/// A failed step of a replacement or a removal. The text says which one, and which file exists now: show it.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {} {}: {source} ({}; {})", step.task(), file.display(), step.action(), step.state())]
 pub struct WriteError {
@@ -66,7 +66,7 @@ impl WriteStep {
         }
     }
 
-    /// Which file stands after the failure.
+    /// Which file exists after the failure.
     const fn state(self) -> &'static str {
         match self {
             Self::SyncFolder => "the new file stands, but a power cut may bring the old one back",
@@ -88,7 +88,7 @@ enum Readers {
 }
 
 /// Writes `bytes` to `file` through a hidden temporary file in the same folder, so that a watcher of the folder never sees a
-/// part. Missing folders are created. The new content survives the end of the machine once this returns.
+/// part. Missing folders are created. The new content survives a machine crash once this returns.
 ///
 /// # Errors
 /// A step failed; the error says which file stands.
@@ -96,7 +96,7 @@ pub fn install(file: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(file, bytes, Readers::All, rename)
 }
 
-/// As [`install`], for a file that only its owner may read.
+/// Like [`install`], for a file that only its owner may read.
 ///
 /// # Errors
 /// As [`install`].
@@ -104,7 +104,7 @@ pub fn install_private(file: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(file, bytes, Readers::Owner, rename)
 }
 
-/// As [`install_private`], for a file that must not exist yet.
+/// Like [`install_private`], for a file that must not exist yet.
 ///
 /// # Errors
 /// As [`install`]; and the file exists.
@@ -116,8 +116,8 @@ pub fn install_new_private(file: &Path, bytes: &[u8]) -> Result<(), WriteError> 
     })
 }
 
-/// Makes the entry of a file durable that may have been left by a replacement whose last step failed or was never reached. The
-/// content was synced before the file got its name.
+/// Makes the folder entry of a file durable, in case a replacement failed in its last step or never reached it. The content
+/// was synced before the file got its name.
 ///
 /// # Errors
 /// The folder can't be synced.
@@ -125,11 +125,11 @@ pub fn sync_entry(file: &Path) -> Result<(), WriteError> {
     sync_folder(folder_of(file)).map_err(failed(file, WriteStep::SyncFolder))
 }
 
-/// Removes a file, and makes that durable. A file that does not exist is removed already, though maybe not durably: its folder is
-/// synced then too.
+/// Removes a file, and makes that durable. If the file does not exist, it may have been removed without durability, so its
+/// folder is synced then too.
 ///
 /// # Errors
-/// A step failed; the error says whether the file still stands.
+/// A step failed; the error says whether the file still exists.
 pub fn remove(file: &Path) -> Result<(), WriteError> {
     let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     match fs::remove_file(file) {
@@ -187,8 +187,8 @@ fn fill(mut temporary: NamedTempFile, bytes: &[u8], readers: Readers) -> Result<
     Ok(temporary.into_temp_path())
 }
 
-/// Renames through the standard library and so through the C library, where tests let it fail; `persist` of `tempfile` enters the
-/// kernel by itself.
+/// Renames through the standard library and so through the C library, where tests inject failures; `persist` of `tempfile`
+/// makes its own system call.
 fn rename(temporary: TempPath, file: &Path) -> io::Result<()> {
     fs::rename(&temporary, file)?;
     // There is nothing left to delete under the old name.

@@ -1,14 +1,14 @@
-//! Reads files as a whole that are not trusted: plain files only, and no more of them than a limit.
+//! Reads whole untrusted files: plain files only, and no more of them than a limit.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Reads a plain file of at most `most` bytes. Neither a FIFO nor a device is waited for.
+/// Reads a plain file of at most `most` bytes. Never blocks on a FIFO or a device.
 ///
 /// # Errors
-/// The file can't be read, is no plain file, or is larger.
+/// The file can't be read, is not a plain file, or is larger.
 pub fn read_bounded(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let opened = File::options()

@@ -5,11 +5,11 @@ use std::time::Duration;
 /// The time at which records become durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
-    /// At this interval, by a thread of the reel. The end of the machine costs the records appended within about that time; the end of
-    /// the process costs nothing.
+    /// At this interval, by a thread of the reel. A machine crash loses the records appended within about that time; a process
+    /// crash loses nothing.
     Interval(Duration),
-    /// Every 50 ms, and the host calls [`Reel::sync`](crate::Reel::sync) before an order is sent. So no venue knows of an order that is
-    /// not on the disk, at the price of one disk sync for each order.
+    /// Every 50 ms, and the host calls [`Reel::sync`](crate::Reel::sync) before an order is sent. So no venue knows of an order
+    /// that is not on disk, at the price of one disk sync per order.
     Order,
     /// Only when [`Reel::sync`](crate::Reel::sync) or [`Reel::close`](crate::Reel::close) is called. For backtests, which can be repeated.
     Never,

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// A failure to open, write, sync or read a reel.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
-    /// A system call on a file failed. Nothing is half done: remove the cause (a full disk, a missing permission) and repeat the
-    /// operation.
+    /// A system call on a file failed. Nothing was left half-done: remove the cause (a full disk, a missing permission) and
+    /// repeat the operation.
     #[error("cannot {doing} {}: {source}", .file.display())]
     Io {
         /// The operation, as a verb that fits between "cannot" and the file.
@@ -36,7 +36,7 @@ pub enum JournalError {
         file: PathBuf,
         /// Records appended but not durable.
         records: u64,
-        /// The time that the oldest of them has waited at least.
+        /// The minimum time that the oldest of them has waited.
         behind: Duration,
     },
     /// Bytes differ from what was written, and it is not a torn end. Nothing was changed. Verify the folder, then restore the file from

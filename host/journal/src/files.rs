@@ -41,11 +41,11 @@ pub fn segments(folder: &Path, name: &str) -> Result<Vec<SegmentInfo>, JournalEr
     Ok(infos)
 }
 
-/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; returns the deleted ones. The last segment is
-/// always kept: it is the open one, or it says which index comes next.
+/// Deletes closed segments, oldest first, until the reel uses at most `keep_bytes`; returns the deleted ones. The last segment
+/// is always kept: it is the open one, or it says which index comes next.
 ///
 /// # Errors
-/// The folder cannot be read or a file cannot be deleted; the files before it are deleted then.
+/// The folder cannot be read or a file cannot be deleted; the files before it have been deleted by then.
 pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentInfo>, JournalError> {
     let mut segments = Vec::new();
     for (number, path) in list(folder, name)? {

@@ -1,5 +1,5 @@
-//! The bytes of a segment: one page of header, frames, zeros. See `docs/decisions/0011-journal.md` for the description that
-//! an independent reader is written from.
+//! The bytes of a segment: one page of header, frames, zeros. See `docs/decisions/0011-journal.md` for a description from which
+//! an independent reader can be written.
 
 /// Version of the framing.
 pub const FORMAT: u16 = 1;
@@ -10,13 +10,13 @@ pub(crate) const HEADER: u64 = 4096;
 /// Bytes before a frame's payload.
 pub(crate) const FRAME: usize = 16;
 
-/// The longest payload: whoever can write a file can give it right checksums, and a reader holds a whole record.
+/// The longest payload: whoever can write a file can also give it valid checksums, and a reader buffers a whole record.
 pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 
 /// The longest segment.
 pub(crate) const MAX_SEGMENT: u64 = 16 << 30;
 
-/// The highest number of a segment, and of a record: sums of them stay far from the end of 64 bits.
+/// The highest number of a segment, and of a record: sums of them cannot overflow 64 bits.
 pub(crate) const MAX_NUMBER: u64 = 1 << 48;
 
 /// Bytes of the frame that seals a segment.
@@ -133,7 +133,7 @@ impl Header {
         })
     }
 
-    /// Returns the start value of every checksum in the segment, so that no frame is valid in another one.
+    /// Returns the start value of every checksum in the segment, so that no frame is valid in another segment.
     pub(crate) fn identity(&self) -> u32 {
         u32_at(&self.encode(), HEADER_SUM)
     }

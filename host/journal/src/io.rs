@@ -52,7 +52,7 @@ pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
     }
 }
 
-/// Returns whether all bytes are zero. Reads all of them, many at a time, which is faster than stopping at the first.
+/// Returns whether all bytes are zero. Reads all of them, many at a time, which is faster than stopping at the first nonzero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

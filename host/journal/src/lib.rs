@@ -3,15 +3,15 @@
 //! A *reel* is an append-only sequence of records, `(index, kind, payload)`, in segment files `NAME-000001.reel`,
 //! `NAME-000002.reel`, ... of one folder. The host writes two: the events and the actions.
 //!
-//! - **Visible after append.** Once [`Reel::append`] has returned, the record is in the file for every process, and survives the end
-//!   of this one by whatever signal. Appending makes system calls only where a segment ends.
-//! - **Durable after sync.** A record below [`Reel::durable`] survives the end of the machine. See [`Sync`] for the times.
-//! - **Nothing is cut silently.** A record that a crash left half written is put aside and reported ([`Opened::torn`]); any other
+//! - **Visible after append.** Once [`Reel::append`] has returned, the record is in the file for every process, and survives the
+//!   death of this one by whatever signal. Appending makes system calls only where a segment ends.
+//! - **Durable after sync.** A record below [`Reel::durable`] survives a machine crash. See [`Sync`] for the times.
+//! - **Nothing is cut silently.** A record that a crash left half-written is put aside and reported ([`Opened::torn`]); any other
 //!   difference from what was written is an error that names file and offset, and [`verify`] finds any single changed bit.
 //!
-//! A few smaller things live here because several crates need them: files that are replaced as a whole and durably ([`atomic_file`]),
-//! are read within a limit ([`bounded`]), carry a checksum ([`sealed`]), or say after a process what it was doing ([`SharedWords`]), and
-//! the wall clock ([`unix_ns`]).
+//! A few smaller things live here because several crates need them: files that are replaced atomically and durably
+//! ([`atomic_file`]), are read within a limit ([`bounded`]), carry a checksum ([`sealed`]), or tell what a process was doing when
+//! it died ([`SharedWords`]), and the wall clock ([`unix_ns`]).
 //!
 //! This crate must never see another crate of ours: records are bytes to it. Start reading at `format.rs` (the bytes), then `reel.rs`
 //! (the writer), `reader.rs`, and `recover.rs` (opening after a crash).

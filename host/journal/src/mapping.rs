@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The bytes that the system writes back at once.
+/// The bytes that the system writes back as a unit.
 const PAGE: u64 = 4096;
 
 /// A file mapped for writing.
@@ -18,8 +18,8 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// Maps the first `length` bytes of a file that is at least that long and is not shortened while the mapping lives,
-    /// except behind what is still written.
+    /// Maps the first `length` bytes of a file that is at least that long and is not shortened while the mapping lives, except
+    /// beyond the part still being written.
     pub(crate) fn new(file: &File, length: u64) -> io::Result<Self> {
         let length = usize::try_from(length).map_err(io::Error::other)?;
         let memory = MmapOptions::new().len(length).map_raw(file)?;
@@ -56,8 +56,8 @@ impl Mapping {
         self.memory.flush_range(0, length as usize)
     }
 
-    /// Makes these pages present and writable, so that the next store to them causes no page fault. Only a matter of speed, hence
-    /// without an error.
+    /// Makes these pages present and writable, so that the next store to them causes no page fault. Affects only speed, so it
+    /// cannot fail.
     pub(crate) fn touch(&self, from: u64, to: u64) {
         #[cfg(target_os = "linux")]
         {
@@ -71,8 +71,8 @@ impl Mapping {
     }
 
     /// Unmaps the whole pages in this range; they stay in the system's cache. Before the system writes a page back it makes it
-    /// read-only for this process, which interrupts the writer's core for each single page; pages that are not mapped are spared
-    /// that. Only a matter of speed, hence without an error.
+    /// read-only for this process, which interrupts the writer's core once per page; unmapped pages are spared that. Affects
+    /// only speed, so it cannot fail.
     pub(crate) fn release(&self, from: u64, to: u64) {
         let (from, to) = (from.next_multiple_of(PAGE), to / PAGE * PAGE);
         if from >= to {

@@ -6,7 +6,7 @@ use crate::shared::{Shared, State, wait, wait_for};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The pause after a disk has refused space.
+/// The pause after the disk has refused space.
 const RETRY: Duration = Duration::from_millis(100);
 
 enum Task {
@@ -51,7 +51,7 @@ fn task(state: &State) -> Option<Task> {
     }
     // The next segment is created early enough to be ready, and late enough that a short run needs none.
     let near_its_end = current.written() + 2 * AHEAD >= current.capacity;
-    // The writer may have taken it and not begun it yet: a second one would replace its file, and the records in it.
+    // The writer may have taken it but not begun it yet: a second one would replace its file, and the records in it.
     let is_made = state.newest > current.number;
     ((near_its_end || state.next_wanted) && !is_made).then(|| Task::Create {
         number: current.number + 1,

@@ -1,4 +1,4 @@
-//! Reads a reel from its files, also while it is written.
+//! Reads a reel from its files, even while it is being written.
 
 use crate::JournalError;
 use crate::files::{check_name, list, segment_file};
@@ -172,8 +172,8 @@ impl Reader {
         Ok(true)
     }
 
-    /// Returns the first remaining segment behind this number. Only segments without records may be missing before it: a reader that
-    /// waits for a deleted one would wait for ever.
+    /// Returns the first remaining segment after this number. Only segments without records may be missing before it: a reader
+    /// that waits for a deleted one would wait forever.
     fn next_left(&self, number: u64) -> Result<Option<Scan>, JournalError> {
         let files = list(&self.folder, &self.name)?;
         let Some((later, path)) = files.iter().find(|(other, _)| *other > number) else {
@@ -193,8 +193,8 @@ impl Reader {
         })
     }
 
-    /// Returns whether to read again because a later segment exists though this one has no end: if it still has none then, that is
-    /// damage.
+    /// Returns whether to read again because a later segment exists although this one has no end: if it still has none then, it
+    /// is damaged.
     fn abandoned(&mut self) -> Result<bool, JournalError> {
         let number = self.scan.header().number + 1;
         let path = segment_file(&self.folder, &self.name, number);

@@ -1,4 +1,4 @@
-//! Opens a reel after any kind of end: finds the place where the writer continues, and puts torn records aside.
+//! Opens a reel after any kind of ending: finds the place where the writer continues, and puts torn records aside.
 
 use crate::JournalError;
 use crate::files::list;
@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 pub struct Opened {
     /// The index after the last record: the number of all that were ever appended, pruned ones included.
     pub records: u64,
-    /// The half-written end that has been put aside.
+    /// The half-written end that was put aside.
     pub torn: Option<Torn>,
     /// The records that [`Reel::open_until`](crate::Reel::open_until) has put aside.
     pub beyond: Option<Torn>,
 }
 
-/// The end of a reel that was put aside. If it was only half written, it has no good record in it or behind it.
+/// The end of a reel that was put aside. If it was only half-written, there is no good record in it or after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torn {
     /// The file that has the bytes now.
@@ -31,8 +31,8 @@ pub struct Torn {
     pub offset: u64,
     /// Their number.
     pub bytes: u64,
-    /// Whether they were in the durable part. Then no crash tore them: the disk or a person changed the file, and acknowledged records
-    /// are lost.
+    /// Whether they were in the durable part. Then no crash tore them: the disk or a person changed the file, and acknowledged
+    /// records are lost.
     pub durable: bool,
 }
 
@@ -122,7 +122,7 @@ fn put_aside(folder: &Path, name: &str, until: u64) -> Result<(Scan, Torn), Jour
     let durable = scan.mark().is_ok_and(|mark| mark > scan.position());
     let tail = Tail { length, durable };
     let torn = tail.put_aside(folder, &scan, &later, |file| {
-        // In one step, so that whatever ends this leaves whole records up to one of both ends.
+        // In one step, so that any interruption leaves whole records up to the old or the new end.
         file.set_len(scan.position())?;
         file.set_len(scan.header().capacity)
     })?;
@@ -160,9 +160,9 @@ struct Ends {
 }
 
 impl Ends {
-    /// Reads the segments; of those that were durable to their ends, only the ends. The first one without a clean end should be the
-    /// last. Where the machine ended before all of a segment was written back, it may be an earlier one, and then only records that
-    /// were never durable are behind it.
+    /// Reads the segments; of those that were durable to their ends, only the ends. The first one without a clean end should be
+    /// the last. If the machine crashed before all of a segment was written back, it may be an earlier one, but then only records
+    /// that were never durable come after it.
     fn find(name: &str, files: Vec<(u64, PathBuf)>) -> Result<Option<Self>, JournalError> {
         let mut unfinished = Vec::new();
         let mut before: Option<(u64, u64, u64)> = None;
@@ -199,7 +199,7 @@ impl Ends {
     }
 }
 
-/// Refuses a closed segment with bytes behind its end, and one that stops though another follows, unless the reason is clear.
+/// Refuses a closed segment with bytes after its end, and one that stops although another follows, unless the reason is clear.
 fn check_end(scan: &Scan, last: bool) -> Result<(), JournalError> {
     if scan.is_sealed() {
         return match scan.span()? {
@@ -238,13 +238,13 @@ fn begun(path: &Path, name: &str, number: u64) -> Result<Scan, JournalError> {
         .ok_or_else(|| JournalError::damaged(path, 0, "it has no header"))
 }
 
-/// A segment that was made for what comes next, and of which at most a part of the header was written.
+/// A segment that was prepared in advance, with at most a part of its header written.
 struct Prepared {
     path: PathBuf,
     bytes: u64,
 }
 
-/// Takes the prepared segment, which an ended process leaves, off the list.
+/// Removes from the list the prepared segment that a dead process left.
 fn prepared(name: &str, files: &mut Vec<(u64, PathBuf)>) -> Result<Option<Prepared>, JournalError> {
     let Some((_, path)) = files.last() else {
         return Ok(None);
@@ -259,7 +259,7 @@ fn prepared(name: &str, files: &mut Vec<(u64, PathBuf)>) -> Result<Option<Prepar
     }
     let bytes = used(&file, 0).map_err(failed())?;
     let bytes = bytes.map_or(0, |span| span.end);
-    // It is as long as the one before it. Without one before it, none of it was ever durable.
+    // It is as long as its predecessor. Without a predecessor, none of it was ever durable.
     let expected = match files.iter().rev().nth(1) {
         Some((number, before)) => begun(before, name, *number)?.header().capacity,
         None => length,
@@ -291,8 +291,8 @@ impl Prepared {
     }
 }
 
-/// Does for a sealed segment what the writer's thread could not do any more: makes it durable, gives it its exact length, and marks it
-/// so, so that later openings need not read all of it.
+/// Finishes a sealed segment, which the writer's thread could no longer do: makes it durable, gives it its exact length, and
+/// marks it accordingly, so that later openings need not read all of it.
 fn finish(scan: &Scan) -> Result<(), JournalError> {
     let (path, end) = (scan.path(), scan.position());
     if scan.length()? == end && scan.mark() == Ok(end) {
@@ -307,7 +307,7 @@ fn finish(scan: &Scan) -> Result<(), JournalError> {
     finished.map_err(JournalError::io("finish", path))
 }
 
-/// The bytes behind the last good frame, where they are no damage.
+/// The bytes after the last good frame, if they are not damage.
 #[derive(Clone, Copy)]
 struct Tail {
     length: u64,
@@ -315,7 +315,7 @@ struct Tail {
 }
 
 impl Tail {
-    /// Inspects the bytes behind the last good frame; damage is an error.
+    /// Inspects the bytes after the last good frame; damage is an error.
     fn of(scan: &Scan, later: &[PathBuf]) -> Result<Option<Self>, JournalError> {
         if scan.is_sealed() {
             return Ok(None);
@@ -338,7 +338,7 @@ impl Tail {
         Ok(Some(Self { length, durable }))
     }
 
-    /// Copies the bytes aside and clears their place; segments behind them are put aside as a whole.
+    /// Copies the bytes aside and clears their place; later segments are put aside as a whole.
     fn put_aside(
         self,
         folder: &Path,
@@ -352,7 +352,7 @@ impl Tail {
         let file = File::create(&kept).map_err(keep())?;
         scan.pieces(self.length, &mut |at, piece| write_at(&file, piece, at))?;
         file.sync_all().map_err(keep())?;
-        // The last one first, so that whatever ends this leaves a reel without gaps.
+        // The last one first, so that any interruption leaves a reel without gaps.
         for later in later.iter().rev() {
             fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
         }
@@ -385,7 +385,7 @@ fn clear(file: &File, mut from: u64, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns an unused name for what is put aside.
+/// Returns an unused name for the bytes put aside.
 fn aside(segment: &Path, offset: u64) -> PathBuf {
     let mut path = segment.with_extension(format!("torn-{offset}"));
     let mut number = 1;

@@ -18,10 +18,10 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long one look at the disk takes at most.
+/// The longest single wait for the disk.
 const SYNC_STEP: Duration = Duration::from_millis(50);
 
-/// The least and the most bytes of a segment.
+/// The minimum and maximum size of a segment in bytes.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4 * HEADER..=MAX_SEGMENT;
 
 /// An append-only sequence of records, open for writing. A lock ensures that there is one writer at a time.
@@ -30,7 +30,7 @@ pub struct Reel {
     segment: Arc<Segment>,
     identity: u32,
     position: u64,
-    /// A frame may end here without looking up anything.
+    /// A frame may end up to here without any further check.
     limit: u64,
     index: u64,
     first: u64,
@@ -43,7 +43,7 @@ pub struct Reel {
 }
 
 impl Reel {
-    /// Opens a reel to append to it, and creates it if necessary. A record that a crash left half written is put aside and reported.
+    /// Opens a reel for appending, creating it if necessary. A record that a crash left half-written is put aside and reported.
     ///
     /// # Errors
     /// Another writer holds the reel, it is damaged in the middle, a setting is invalid, or a system call fails.
@@ -55,7 +55,7 @@ impl Reel {
         Self::open_until(folder, name, config, u64::MAX)
     }
 
-    /// As [`Reel::open`]; records from index `until` on are put aside and reported: they are about something that is lost.
+    /// Like [`Reel::open`], but records from index `until` on are put aside and reported: they are about something that is lost.
     ///
     /// # Errors
     /// As [`Reel::open`].
@@ -126,8 +126,8 @@ impl Reel {
         Ok((reel, opened))
     }
 
-    /// Appends a record; returns its index. The record is visible to every reader once this returns, and survives the end of this
-    /// process; see [`Reel::sync`] for the end of the machine.
+    /// Appends a record; returns its index. The record is visible to every reader once this returns, and survives the death of
+    /// this process; see [`Reel::sync`] for machine crashes.
     ///
     /// # Errors
     /// The disk is full, or a sync has failed. The record is not appended then; it may be appended again.
@@ -142,12 +142,12 @@ impl Reel {
         Ok(index)
     }
 
-    /// Appends records of one kind and one size that lie back to back; returns the index of the first. They become visible one after the
-    /// other.
+    /// Appends records of one kind and one size that lie back to back; returns the index of the first. They become visible one by
+    /// one.
     ///
     /// # Errors
-    /// As [`Reel::append`]; and `payloads` is no whole number of records. None of the records is appended then, unless they take more
-    /// than a quarter of a segment: then those below [`Reel::next_index`] are.
+    /// As for [`Reel::append`]; or `payloads` is not a whole number of records. None of the records is appended then, unless they
+    /// take more than a quarter of a segment: then those below [`Reel::next_index`] are.
     pub fn append_all(
         &mut self,
         kind: u16,
@@ -190,8 +190,8 @@ impl Reel {
         Ok(())
     }
 
-    /// As [`Reel::sync`], but waits no longer than this; returns whether all appended records are durable. The next call goes
-    /// on with the wait.
+    /// Like [`Reel::sync`], but waits no longer than this; returns whether all appended records are durable. The next call
+    /// continues the wait.
     ///
     /// # Errors
     /// As [`Reel::sync`].
@@ -217,7 +217,7 @@ impl Reel {
         }
     }
 
-    /// From now on an append waits no longer than this for the disk to have space ready, and fails otherwise.
+    /// Limits how long an append waits for the disk to have space ready before it fails.
     pub fn wait_for_space_within(&mut self, patience: Duration) {
         self.patience = patience;
     }
@@ -253,7 +253,7 @@ impl Reel {
     /// # Errors
     /// The segment can't be made durable.
     pub fn close(mut self) -> Result<(), JournalError> {
-        // A segment without records too: it says which index comes next when those before it are pruned.
+        // Even a segment without records: it says which index comes next when those before it are pruned.
         self.seal();
         let mut state = self.shared.lock();
         state.flush = true;
@@ -310,7 +310,7 @@ impl Reel {
         self.index += 1;
     }
 
-    /// Ensures that frames of so many bytes can be written, each with a payload of `payload` bytes.
+    /// Ensures that frames of `bytes` bytes can be written, each with a payload of `payload` bytes.
     #[inline]
     fn reserve(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
         if self.shared.failed.load(Ordering::Relaxed) {
@@ -339,7 +339,7 @@ impl Reel {
         let mut state = self.shared.lock();
         self.shared.prepare.notify_one();
         if self.segment.prepared() < end {
-            // An earlier failure may be over; the answer to this append must be a new one.
+            // An earlier failure may be over; this append must get a fresh answer.
             self.shared.set_prepare_failure(&mut state, None);
         }
         let start = Instant::now();
@@ -432,9 +432,9 @@ impl Reel {
 
 impl Drop for Reel {
     fn drop(&mut self) {
-        // Left open, as after a crash: the appended records are there, and the next opening continues behind them.
+        // Left open, as after a crash: the appended records are there, and the next opening continues after them.
         self.stop();
-        // Not only by closing it: a child process that is being started may hold a copy of the descriptor for a moment.
+        // Unlock explicitly: a child process that is being started may briefly hold a copy of the descriptor.
         drop(self.lock.unlock());
     }
 }

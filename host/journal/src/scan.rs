@@ -11,13 +11,13 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The bytes that are read at once.
+/// The bytes per read.
 const CHUNK: usize = 64 << 10;
 
-/// The bytes that the system writes back at once.
+/// The bytes that the system writes back as a unit.
 const PAGE: u64 = 4096;
 
-/// How many times the segment may be read in search of frames behind damage, and bytes that may always be.
+/// How many times the segment may be read in search of frames after damage, and the bytes that may always be.
 const SEARCHES: u64 = 8;
 const LEAST_SEARCH: u64 = 64 << 20;
 
@@ -38,7 +38,7 @@ pub(crate) struct Scan {
     sealed: bool,
     /// Set once damage was skipped: the running checksum is unknown from there on.
     skipped: bool,
-    /// Bytes that were read in search of frames behind damage.
+    /// Bytes that were read in search of frames after damage.
     searched: Cell<u64>,
 }
 
@@ -230,7 +230,7 @@ impl Scan {
         Ok((count <= got).then_some(0..count))
     }
 
-    /// Continues at a position behind damage, as [`Scan::next_good`] found it.
+    /// Continues at a position after damage, as [`Scan::next_good`] found it.
     pub(crate) fn resume_at(&mut self, position: u64, index: u64) {
         self.position = position;
         self.index = index;
@@ -238,8 +238,8 @@ impl Scan {
         self.buffer.clear();
     }
 
-    /// Finds the next position with a frame of this segment, and its index. Gives up where the search takes much longer than the
-    /// segment: a hostile file can have a long frame seem to begin at every word.
+    /// Finds the next position with a frame of this segment, and its index. Gives up if the search takes much longer than the
+    /// segment: in a hostile file, a long frame can seem to begin at every word.
     pub(crate) fn next_good(&self) -> Result<Option<(u64, u64)>, JournalError> {
         let most = self.length()?.saturating_mul(SEARCHES) + LEAST_SEARCH;
         let mut window = vec![0; CHUNK];
@@ -287,7 +287,7 @@ impl Scan {
             return Ok(None);
         }
         padded.clear();
-        // What the file does not have is zero.
+        // Bytes beyond the end of the file are zero.
         padded.resize(frame_bytes(length) as usize - FRAME, 0);
         self.read(padded, place + FRAME as u64)?;
         self.searched.set(self.searched.get() + padded.len() as u64);
@@ -295,8 +295,8 @@ impl Scan {
         Ok(frame.holds(self.identity, index, padded).then_some(index))
     }
 
-    /// Returns whether a page is missing that should have a part of the next frame: it is zero up to its end, though there is a frame
-    /// `behind` it. The end of the machine leaves that of pages that were never written back; a changed bit does not.
+    /// Returns whether a page is missing that should hold a part of the next frame: it is zero up to its end, although there is
+    /// a frame `behind` it. A machine crash leaves this where pages were never written back; a changed bit does not.
     pub(crate) fn lacks_a_page(&self, behind: u64) -> Result<bool, JournalError> {
         let mut head = [0; FRAME];
         self.read(&mut head, self.position)?;
@@ -327,7 +327,7 @@ impl Scan {
         Ok(span.map_or(0, |span| span.end - self.position))
     }
 
-    /// Hands over so many bytes from the position on, piece by piece, each with its distance from there.
+    /// Hands over bytes from the position on, piece by piece, each with its distance from there.
     pub(crate) fn pieces(
         &self,
         length: u64,
@@ -347,7 +347,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Returns the span from the first to the last byte behind the position that is not zero.
+    /// Returns the span from the first to the last nonzero byte after the position.
     pub(crate) fn span(&self) -> Result<Option<Range<u64>>, JournalError> {
         used(&self.file, self.position).map_err(JournalError::io("read from", &self.path))
     }

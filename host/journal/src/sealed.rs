@@ -1,7 +1,7 @@
 //! Text files with a checksum as their last line: `# xxh3 0123456789abcdef`.
 //!
-//! The line is found by its place, at the very end and always of the same length, so that a changed bit in the line itself can't
-//! hide it.
+//! The line is located by its position, at the very end and always of the same length, so that a changed bit in the line itself
+//! can't hide it.
 
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 const MARK: &str = "# xxh3 ";
 /// Bytes of the last line: the mark, 16 digits, the line's end.
 const LINE: usize = MARK.len() + 16 + 1;
-/// The number of correct bytes that make a last line count as one, which may be damaged.
+/// The number of matching bytes from which a last line counts as a checksum line, possibly a damaged one.
 const ALIKE: usize = MARK.len();
 
 /// A sealed text that differs from what was written. Restore it from a copy; nothing in it may be used.

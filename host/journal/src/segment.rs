@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The bytes that are prepared in one step.
+/// The bytes prepared in one step.
 pub(crate) const STEP: u64 = 1 << 20;
 
-/// The bytes that are prepared ahead of the writer: at 250 MB/s the time in which a thread that lost its core gets one back.
+/// The bytes prepared ahead of the writer: at 250 MB/s enough to cover the time until a descheduled thread gets a core back.
 pub(crate) const AHEAD: u64 = 16 << 20;
 
 /// The bytes ahead of the writer whose pages are made writable again after a sync made them read-only.
@@ -52,7 +52,7 @@ impl Segment {
         header: Option<&Header>,
     ) -> Result<Self, JournalError> {
         let path = segment_file(folder, name, number);
-        // Under a name that is not read until its length is right: a crash here leaves nothing that looks damaged.
+        // Under a name that is not read, until its length is right: a crash here leaves nothing that looks damaged.
         let draft = folder.join(format!("{name}.next"));
         let made = Self::draft(&draft, path, number, capacity);
         let segment = made.inspect_err(|_| drop(fs::remove_file(&draft)))?;
@@ -82,7 +82,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Continues a segment that an earlier run left open, behind its last good frame.
+    /// Continues a segment that an earlier run left open, after its last good frame.
     pub(crate) fn resume(
         path: &Path,
         header: &Header,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time that records may wait for the disk before that is an error.
+/// How long records may wait for the disk before that is an error.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The state that the writer and its two threads share.
@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) next_wanted: bool,
     /// The first segment that was finished without being synced.
     pub(crate) unsynced: Option<u64>,
-    /// The highest index whose durability is waited for.
+    /// The highest index for whose durability someone waits.
     pub(crate) asked: u64,
     /// Set when everything is to be finished, whatever `asked` says.
     pub(crate) flush: bool,
@@ -132,7 +132,7 @@ impl Shared {
         self.durable.store(index, Ordering::Release);
     }
 
-    /// Returns the least time that the oldest record without durability has waited, and the number of such records.
+    /// Returns the minimum time that the oldest non-durable record has waited, and the number of such records.
     pub(crate) fn waiting(&self) -> Option<(Duration, u64)> {
         let covered = Duration::from_nanos(self.covered_ns.load(Ordering::Acquire));
         let durable = self.durable.load(Ordering::Acquire);

@@ -117,7 +117,7 @@ fn finish(
             break;
         }
         if let Err(problem) = segment.finish() {
-            // Too long is still right; it is tried again, and when the reel is next opened.
+            // A file that is too long is still valid; this is retried, and again when the reel is next opened.
             shared.set_prepare_failure(&mut shared.lock(), Some(problem));
             break;
         }

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// The bytes between two reports of progress.
+/// The bytes between two progress reports.
 const PROGRESS: u64 = 4 << 20;
 
-/// The most places of damage that are listed.
+/// Maximum number of damaged places that are listed.
 const MAX_DAMAGE: usize = 10_000;
 
-/// The number of further looks at a place that a writer may be writing, and the time between them.
+/// The number of retries at a place that a writer may be writing, and the time between them.
 const LOOKS: u32 = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
@@ -31,14 +31,14 @@ pub struct Verified {
     pub bytes: u64,
     /// The number of the first segment. Numbers are counted from 1; the caller knows whether earlier ones may be missing.
     pub first: u64,
-    /// The number of the last segment, also if it was only prepared.
+    /// The number of the last segment, even if it was only prepared.
     pub last: u64,
     /// Whether the last started segment is closed: its last writer closed it cleanly, or moved to another one.
     pub sealed: bool,
-    /// Whether the last segment is closed, has its exact length and was all durable. Where a writer moved to another segment, that one
-    /// was made durable before this is so, and the end of the machine does not take it away.
+    /// Whether the last segment is closed, has its exact length and was fully durable. If a writer moved on to another segment,
+    /// that one was made durable before this is set, so a machine crash does not lose it.
     pub finished: bool,
-    /// A record that a killed writer left half written behind the last one; the next writer puts it aside.
+    /// A record that a killed writer left half-written after the last one; the next writer puts it aside.
     pub torn: Option<Damage>,
     /// Everything that differs from what was written.
     pub damage: Vec<Damage>,
@@ -57,10 +57,10 @@ pub struct Damage {
 
 /// Reads every byte of a reel and checks it. `progress` receives the bytes done and their total.
 ///
-/// A reel may be verified while it is written; records that are appended meanwhile may or may not be read.
+/// A reel may be verified while it is being written; records appended in the meantime may or may not be read.
 ///
 /// # Errors
-/// The folder or a file cannot be read. Damage is no error; it is in the result.
+/// The folder or a file cannot be read. Damage is not an error; it is in the result.
 pub fn verify(
     folder: &Path,
     name: &str,
@@ -197,15 +197,15 @@ impl Check<'_> {
         }
     }
 
-    /// Returns whether good frames follow though there is none here.
+    /// Returns whether good frames follow although there is none here.
     fn is_hole(&self, scan: &Scan) -> Result<bool, JournalError> {
-        // In this order: where there is nothing, a writer may write several frames before the next look, and where there is
-        // something, none of it was written before what belongs here.
+        // In this order: if there is nothing, a writer may write several frames before the next check; if there is something,
+        // none of it was written before the frame that belongs here.
         let holds = scan.span()?.is_some() && !self.is_written(scan)?;
         Ok(holds && scan.next_good()?.is_some() && !scan.has_more()?)
     }
 
-    /// Notes damage and continues behind it; returns whether there is a good frame behind it.
+    /// Notes damage and continues after it; returns whether there is a good frame after it.
     fn step_over(&mut self, scan: &mut Scan, what: String) -> Result<bool, JournalError> {
         self.damage(scan.path(), scan.position(), what);
         if self.verified.damage.len() >= MAX_DAMAGE {
@@ -220,7 +220,7 @@ impl Check<'_> {
         Ok(good.is_some())
     }
 
-    /// Checks the bytes behind the last frame and the length of the file.
+    /// Checks the bytes after the last frame and the length of the file.
     fn end(&mut self, scan: &mut Scan) -> Result<(), JournalError> {
         let path = scan.path().to_owned();
         let (length, capacity) = (scan.length()?, scan.header().capacity);
@@ -256,8 +256,8 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Returns whether the bytes behind the last record are one that a killed writer left half written: its first word, which is written
-    /// last, is missing, and it was not synced yet. A single bit may as well be one that has changed.
+    /// Returns whether the bytes after the last record are one that a killed writer left half-written: its first word, which is
+    /// written last, is missing, and it was not synced yet. A single bit may equally be a changed one.
     fn is_half_written(&self, scan: &Scan) -> Result<bool, JournalError> {
         let durable = scan.mark().map_or(true, |mark| mark > scan.position());
         if scan.is_sealed() || durable || scan.has_more()? || self.is_followed(scan.header().number)
@@ -303,7 +303,7 @@ impl Check<'_> {
         matches!(Scan::open(&path, self.name, number + 1), Ok(Some(_)))
     }
 
-    /// Checks a segment that was prepared and never started: it is as long as the one before it and all zero.
+    /// Checks a segment that was prepared but never started: it is as long as its predecessor and all zero.
     fn prepared(&mut self, path: &Path, last: bool) -> Result<(), JournalError> {
         let file = File::open(path).map_err(JournalError::io("open", path))?;
         let span = used(&file, 0).map_err(JournalError::io("read from", path))?;

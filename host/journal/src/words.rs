@@ -1,6 +1,6 @@
-//! A small file of words that a process stores into while it runs, and that another one reads after its end.
+//! A small file of words that a process writes while it runs, and that another one reads after its death.
 //!
-//! A store is one into memory, without a system call, and stands however the process ends; only the end of the machine may take it.
+//! A store goes to memory, without a system call, and survives however the process dies; only a machine crash may lose it.
 
 use crate::mapping::Mapping;
 use std::fs::File;
@@ -17,8 +17,8 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// Opens a file of so many words and sets all of them to 0. Also returns what the last process left there; a file of another
-    /// length leaves nothing.
+    /// Opens a file of `count` words and sets all of them to 0. Also returns what the last process left there; nothing if the
+    /// file has another length.
     ///
     /// # Errors
     /// The file can't be read, written or mapped.

@@ -78,7 +78,7 @@ pub struct Modify {
     pub order: OrderNumber,
     /// The new limit price.
     pub price: Price,
-    /// The new whole size.
+    /// The new total size.
     pub size: Size,
 }
 
@@ -128,8 +128,8 @@ pub struct Notify {
 pub struct FeedRequest {
     /// An instrument, or for signals a text.
     pub target: u32,
-    /// For bars, in the unit that `basis` names. For signals, 0 for those of everyone, or one more than the number of the
-    /// strategy whose they have to be. 0 otherwise.
+    /// For bars, in the unit of `basis`. For signals, 0 for any publisher, or the id of the required publisher plus one. 0
+    /// otherwise.
     pub step: u32,
     /// The feed.
     pub feed: Feed,
@@ -181,7 +181,7 @@ pub enum ActionError {
     NotANumber,
 }
 
-/// Offset of the record behind the discriminant.
+/// Offset of the record after the discriminant.
 const RECORD_AT: usize = 8;
 
 #[derive(TryFromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -202,8 +202,8 @@ impl Action {
     /// Bytes of an action.
     pub const SIZE: usize = 56;
 
-    /// Reads an action that a guest wrote. Padding is not looked at before the record is: generated code of some
-    /// languages leaves it undefined, so it is taken as zero.
+    /// Reads an action that a guest wrote. Padding is ignored and taken as zero, because generated code of some languages
+    /// leaves it undefined.
     ///
     /// # Errors
     /// The discriminant or a field is outside the contract.

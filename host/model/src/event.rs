@@ -63,7 +63,7 @@ impl Kind {
 /// Bytes of the largest body record.
 const PAYLOAD: usize = 56;
 
-/// An event: 88 bytes, no byte of them undefined.
+/// An event: 88 bytes, all of them defined.
 #[derive(Clone, Copy, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Event {
@@ -171,7 +171,7 @@ record! {
         pad: Pad<1>,
         /// The level's price.
         price: Price,
-        /// The level's whole size; zero removes it.
+        /// The level's total size; zero removes it.
         size: Size,
         /// The venue's number for the message.
         update_id: u64,
@@ -179,7 +179,7 @@ record! {
 }
 
 record! {
-    /// Trades gathered into a bar.
+    /// Trades aggregated into a bar.
     Bar {
         /// The instrument.
         instrument: InstrumentId,
@@ -214,7 +214,7 @@ record! {
         order: OrderNumber,
         /// The limit price in force, 0 where the type has none.
         price: Price,
-        /// The whole size in force.
+        /// The total size in force.
         size: Size,
         /// Filled so far.
         filled: Size,
@@ -249,7 +249,7 @@ record! {
         fee_currency: CurrencyId,
         /// Side of the order.
         side: Side,
-        /// Whether it took or gave liquidity.
+        /// Whether it took or provided liquidity.
         liquidity: Liquidity,
         pad: Pad<2>,
     }
@@ -301,7 +301,7 @@ record! {
         venue: VenueId,
         /// The currency.
         currency: CurrencyId,
-        /// The whole balance.
+        /// The total balance.
         total: Amount,
         /// The part that no working order reserves.
         free: Amount,
@@ -439,7 +439,7 @@ impl Event {
             .expect("a slot is only made from a body or from checked bytes")
     }
 
-    /// The body where it lies.
+    /// The body, borrowed in place.
     #[inline]
     pub fn view(&self) -> View<'_> {
         View::read(self.kind, &self.payload)

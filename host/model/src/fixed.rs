@@ -132,7 +132,7 @@ impl std::fmt::Display for Fixed {
 }
 
 /// Reads a plain decimal (`-12.50`, no exponent) as an integer at `scale`. Zeros beyond the scale are fine, other
-/// digits are not: nothing is rounded in silence.
+/// digits are not: nothing is rounded silently.
 ///
 /// # Errors
 /// It is not a decimal, is finer than `scale`, or does not fit.
@@ -167,7 +167,7 @@ pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
         .chain(std::iter::repeat_n(b'0', scale as usize - kept))
     {
         let digit = i64::from(byte - b'0');
-        // Gathered on the negative side, which reaches one further.
+        // Accumulated on the negative side, whose range is one larger.
         units = units
             .checked_mul(10)
             .and_then(|tens| tens.checked_sub(digit))
@@ -180,13 +180,12 @@ pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
     }
 }
 
-/// Reads an unsigned decimal at the start of `bytes` as a whole number of units at `scale`, up to the first byte that
-/// is no part of it: the common case of [`parse_fixed`] in one pass. Returns the value and how many bytes it took, or
-/// nothing if the case is not the common one: no digit on one side of the point, more than 18 digits, finer than the
-/// scale.
+/// Reads an unsigned decimal at the start of `bytes` as a whole number of units at `scale`, up to the first byte that is not
+/// part of it: the common case of [`parse_fixed`] in one pass. Returns the value and the number of bytes read, or `None` for
+/// any other case: no digit on one side of the point, more than 18 digits, finer than the scale.
 #[inline]
 pub fn parse_plain_fixed(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
-    /// The most digits that always fit.
+    /// Maximum number of digits that always fit.
     const MOST_DIGITS: usize = 18;
     const POWERS: [i64; MOST_DIGITS + 1] = {
         let mut powers = [1; MOST_DIGITS + 1];
@@ -206,7 +205,7 @@ pub fn parse_plain_fixed(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
     };
     let (mut units, mut at) = (0i64, 0);
     while let Some(next) = digit(at) {
-        // Wrapping cannot pass for a number: what is too long is refused below.
+        // A wrapped value is never returned: too many digits are refused below.
         units = units.wrapping_mul(10).wrapping_add(next);
         at += 1;
     }
@@ -238,8 +237,8 @@ pub fn parse_plain_fixed(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
     Some((units * POWERS[scale - kept], at))
 }
 
-/// The commonest case of all: at most seven digits, a point, and eight digits, as crypto venues print every number.
-/// Eight bytes are read as one word, so that nothing hangs on how many digits there are.
+/// The most common case: at most seven digits, a point, and eight digits, as crypto venues print every number. Eight bytes are
+/// read as one word, so that no branch depends on the number of digits.
 #[inline]
 fn parse_eight_decimals(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
     const WORD: usize = size_of::<u64>();
@@ -283,7 +282,7 @@ fn first_byte(word: u64, byte: u8) -> Option<usize> {
     (found != 0).then(|| (found.trailing_zeros() / u8::BITS) as usize)
 }
 
-/// The values of the digits in the highest bytes of a word; nothing if one of these bytes is no digit, or there are none.
+/// The values of the digits in the highest bytes of a word; `None` if one of these bytes is not a digit, or there are none.
 #[inline]
 fn digits_of(word: u64, count: usize) -> Option<u64> {
     const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
@@ -291,7 +290,7 @@ fn digits_of(word: u64, count: usize) -> Option<u64> {
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     let unused = u8::BITS * (8 - count) as u32;
     let digits = word ^ ZEROS.checked_shl(unused)?;
-    // No carry: a byte with its high bit is none already, and the others are at most 0x7f.
+    // No carry: a byte with its high bit set is already not a digit, and the others are at most 0x7f.
     let bad = (digits | (digits & !HIGH).wrapping_add(ABOVE_NINE)) & HIGH;
     (bad == 0).then_some(digits)
 }

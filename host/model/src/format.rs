@@ -43,7 +43,7 @@ pub fn plain(money: Money) -> String {
     }
 }
 
-/// A decimal without the zeros at its end: `0.500` as `0.5`.
+/// A decimal without trailing zeros: `0.500` as `0.5`.
 pub fn trimmed(decimal: &str) -> &str {
     if decimal.contains('.') {
         decimal.trim_end_matches('0').trim_end_matches('.')
@@ -52,7 +52,7 @@ pub fn trimmed(decimal: &str) -> &str {
     }
 }
 
-/// Money that came as a decimal of any number of digits, with two: `-1234.567` as `-1,234.56`. Other text stays.
+/// A decimal with any number of digits, as money with two: `-1234.567` as `-1,234.56`. Other text is left unchanged.
 pub fn money_text(decimal: &str) -> String {
     let (sign, digits) = match decimal.strip_prefix(['-', '+']) {
         Some(digits) => (&decimal[..1], digits),

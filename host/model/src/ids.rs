@@ -40,15 +40,15 @@ interned! {
 }
 
 impl StrategyId {
-    /// Events that the host itself publishes, such as a collector's signals, carry this number.
+    /// Events that the host itself publishes, such as a collector's signals, carry this id.
     pub const HOST: Self = Self(0);
 }
 
 /// Nanoseconds since 1970-01-01 UTC.
 pub type Timestamp = i64;
 
-/// Every event is before this, 2250-01-01, twelve years before the last number, so that the end of a window, a latency or a
-/// bar can always be added to the time of an event.
+/// Every event is before this, 2250-01-01, twelve years before the largest timestamp, so that adding a window, a latency or a
+/// bar to an event's time never overflows.
 pub const END_OF_TIME: Timestamp = 8_835_955_200 * 1_000_000_000;
 
 /// Returns whether an event can have this time: from 1970 on, and before [`END_OF_TIME`].
@@ -59,7 +59,7 @@ pub const fn is_event_time(at: Timestamp) -> bool {
 /// A strategy's own number for an order.
 pub type OrderNumber = u64;
 
-/// Our name for an order, derived from the strategy and its number, never used twice.
+/// Our id for an order, derived from the strategy and its number, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientOrderId {
     /// The strategy that owns the order.
@@ -68,7 +68,7 @@ pub struct ClientOrderId {
     pub number: OrderNumber,
 }
 
-/// `td-3-17`: at most 34 characters, of the alphabet every venue takes.
+/// `td-3-17`: at most 34 characters, from the alphabet that every venue accepts.
 impl std::fmt::Display for ClientOrderId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "td-{}-{}", self.strategy.0, self.number)

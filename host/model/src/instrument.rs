@@ -67,7 +67,7 @@ impl Instrument {
     /// Price times size, exactly.
     #[inline]
     pub fn notional(&self, price: Price, size: Size) -> Result<Money, MoneyError> {
-        // Two numbers of 64 bits always have a product.
+        // The product of two 64-bit numbers always fits.
         let units = i128::from(price.0) * i128::from(size.0);
         Money::from_units(units, self.price_scale + self.size_scale)
     }
@@ -185,7 +185,7 @@ impl Instrument {
     }
 }
 
-/// Marks that only make sense together with a resting limit order.
+/// Checks flags that only make sense for a resting limit order.
 fn check_combination(order: &Submit) -> Result<(), OrderFormError> {
     let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
     let post_only_misused = order.post_only && (immediate || order.kind != OrderType::Limit);

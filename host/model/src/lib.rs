@@ -26,7 +26,7 @@ pub use action::{
     Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest,
     Modify, Notify, Submit, TimerRequest,
 };
-// All of it: a new kind brings its record without a line here.
+// A glob, so that the record of a new kind needs no line here.
 pub use event::*;
 pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed, parse_plain_fixed};
 pub use ids::{

@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a module's file. It identifies the code in snapshots and reels, and is the key of the compile cache. It
-/// is cryptographic because code is selected by it: nobody may be able to make another module of the same hash.
+/// The SHA-256 of a module's file. It identifies the code in snapshots and reels, and is the key of the compile cache. It is
+/// cryptographic because it selects code: nobody must be able to craft another module with the same hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModuleHash(pub [u8; 32]);
 

@@ -66,7 +66,7 @@ impl Money {
             "no scale in the model is finer than money"
         );
         let unit = pow10(Self::SCALE - scale);
-        // Two numbers of 64 bits always have a product, and it costs a fraction of a checked one.
+        // The product of two 64-bit numbers always fits, and costs a fraction of a checked one.
         if let (Ok(units), Ok(unit)) = (i64::try_from(units), i64::try_from(unit)) {
             return Ok(Self(i128::from(units) * i128::from(unit)));
         }
@@ -121,7 +121,7 @@ impl Money {
         if denominator == 0 {
             return Err(MoneyError);
         }
-        // A division of 128 bits costs more than all the rest: one, where the product fits.
+        // A 128-bit division costs more than all the rest: only one, if the product fits.
         if let Some(product) = self.0.checked_mul(numerator) {
             return product.checked_div(denominator).map(Self).ok_or(MoneyError);
         }
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(rounded, [0, 2, 2, 0, -2, 1, 2]);
     }
 
-    /// As it is worked out where the product does not fit.
+    /// The calculation used if the product does not fit.
     fn split(amount: i128, numerator: i128, denominator: i128) -> Option<i128> {
         let (whole, rest) = (amount / denominator, amount % denominator);
         let whole = whole.checked_mul(numerator)?;

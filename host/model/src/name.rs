@@ -12,7 +12,7 @@ pub const HOST_NAME: &str = "host";
 /// Bytes of a name.
 const MAX_NAME: usize = 64;
 
-/// Returns whether a text is a name. Only letters of ASCII are: no two names look alike without being so.
+/// Returns whether a text is a name. Only ASCII letters are allowed, so that different names never look alike.
 pub fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     name.len() <= MAX_NAME

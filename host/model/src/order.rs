@@ -1,8 +1,8 @@
 //! The order state machine: one match on (state, event), every legal pair listed.
 //!
-//! Compared with `nautilus_trader`'s `orders/mod.rs`, from which the pairs were first taken, a pending change keeps the
-//! state it started from inside it, so that a refused change has something to go back to; and an order whose answer
-//! never came is `Unknown` until the venue gives evidence.
+//! The pairs were first taken from `nautilus_trader`'s `orders/mod.rs`. Two things differ: a pending change carries the state
+//! from which it started, so that a refused change can return to it; and an order whose answer never came is `Unknown` until
+//! the venue gives evidence.
 
 use crate::terms::OrderStatus;
 
@@ -13,9 +13,9 @@ pub enum OrderState {
     Initialised,
     /// Alive somewhere between us and the venue's book.
     Working(Working),
-    /// A modify is under way.
+    /// A modify is in flight.
     PendingModify(Working),
-    /// A cancel is under way.
+    /// A cancel is in flight.
     PendingCancel(Working),
     /// The venue never answered; the order counts at its worst case.
     Unknown,
@@ -23,11 +23,11 @@ pub enum OrderState {
     Denied,
     /// Refused by the venue. Final.
     Rejected,
-    /// Off the book. Final but for a fill that was already under way.
+    /// Off the book. Final, except for a fill that was already in flight.
     Canceled,
     /// Ended by its time in force. Final.
     Expired,
-    /// Filled whole. Final.
+    /// Filled completely. Final.
     Filled,
 }
 
@@ -151,11 +151,11 @@ impl OrderState {
             (PendingCancel(Submitted | Accepted), Update(S::Triggered)) => PendingCancel(Triggered),
             (PendingCancel(Submitted), Update(S::Rejected)) => Rejected,
 
-            // The end without a fill; a venue may cancel or expire on its own.
+            // An end without a fill; a venue may cancel or expire on its own.
             (W(_) | PendingModify(_) | PendingCancel(_) | Unknown, Update(S::Canceled)) => Canceled,
             (W(_) | PendingModify(_) | PendingCancel(_) | Unknown, Update(S::Expired)) => Expired,
 
-            // No answer, and the evidence that ends not knowing.
+            // No answer, and the evidence that resolves it.
             (W(_) | PendingModify(_) | PendingCancel(_), Update(S::Unknown)) => Unknown,
             (Unknown, Update(S::Accepted)) => W(Accepted),
             (Unknown, Update(S::Rejected)) => Rejected,

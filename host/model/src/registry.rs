@@ -24,7 +24,7 @@ pub struct Registry {
 /// Why a name could not be registered, or a stored registry could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// The same name came with other scales: old events would be misread. Use another data folder or symbol.
+    /// The same name was given with other scales: old events would be misread. Use another data folder or symbol.
     #[error(
         "{what} `{name}` was {was} in this data folder and is now {now}; numbers kept under it would be misread"
     )]
@@ -265,8 +265,8 @@ impl Registry {
         }
     }
 
-    /// Finds a text, or the signal that `NAME/SIGNAL` names. The strategy comes first, so that no text of another one
-    /// can take the place of its signal.
+    /// Finds a text, or the signal that `NAME/SIGNAL` names. The strategy's signal takes precedence, so that no text of another
+    /// strategy can replace it.
     pub fn find_signal(&self, written: &str) -> Option<TextId> {
         let named = split_publisher(written)
             .filter(|(publisher, _)| self.find_strategy(publisher).is_some())
@@ -407,7 +407,7 @@ impl Registry {
                     lot: Size(lot.parse().ok()?),
                     min_notional: Amount(least.parse().ok()?),
                 };
-                // A file is not trusted: whoever looks an instrument up finds what it names.
+                // A file is untrusted: everything that an instrument names must exist.
                 self.venues.name(terms.venue.0)?;
                 self.currencies.name(terms.base.0)?;
                 self.currencies.name(terms.quote.0)?;
@@ -419,7 +419,7 @@ impl Registry {
     }
 }
 
-/// Splits `NAME/SIGNAL`; a text whose first part is no name is a signal as it is.
+/// Splits `NAME/SIGNAL`; a text whose first part is not a name is a plain signal.
 fn split_publisher(written: &str) -> Option<(&str, &str)> {
     let (publisher, signal) = written.split_once('/')?;
     (is_name(publisher) && !signal.is_empty()).then_some((publisher, signal))

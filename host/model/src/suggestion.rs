@@ -1,11 +1,11 @@
 //! "Did you mean": suggests a known name for a mistyped one.
 
-/// The longest name that is compared, in bytes: comparing takes the product of both lengths.
+/// The longest name that is compared, in bytes: the cost is the product of both lengths.
 const MAX_NAME: usize = 256;
 
 /// Returns the candidate nearest to `name`, if one is near enough to have been meant. Case does not matter.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // The comparison takes time and memory by the product of the lengths, and nobody means a name so long.
+    // The comparison costs time and memory proportional to the product of the lengths, and no real name is that long.
     if name.len() > MAX_NAME {
         return None;
     }

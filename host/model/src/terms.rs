@@ -123,7 +123,7 @@ impl Reason {
 }
 
 closed_set! {
-    /// Whether a fill took or gave liquidity.
+    /// Whether a fill took or provided liquidity.
     Liquidity { Maker = "maker", Taker = "taker", }
 }
 

@@ -1,9 +1,9 @@
-//! Text that comes from outside: from a guest, a plugin's files, a file's name, a reel, a venue.
+//! Untrusted text: from a guest, a plugin's files, a file's name, a reel, a venue.
 //!
-//! [`Untrusted`] is the only implementation of what happens to it: it is cut where it is kept and escaped where it is
-//! shown, so that it can't move a cursor, break a line, turn the reading direction, hide, or fill the memory. It has no
-//! `Deref` to `str`: whoever wants the raw text says so by [`Untrusted::raw`]. Texts that this host composes of several
-//! lines pass [`printable`] and [`kept`], the same rules with line breaks left in.
+//! [`Untrusted`] is the only place where it is handled: it is cut where it is stored and escaped where it is shown, so that it
+//! can't move a cursor, break a line, reverse the reading direction, hide, or fill the memory. It has no `Deref` to `str`:
+//! code that needs the raw text calls [`Untrusted::raw`]. Multi-line texts that this host composes go through [`printable`] and
+//! [`kept`], which apply the same rules but leave line breaks in.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -15,7 +15,7 @@ pub const MAX_LINE: usize = 1_024;
 /// Bytes kept of a path, the most that systems allow.
 const MAX_PATH: usize = 4_096;
 
-/// Bytes kept of a message of this host that quotes what others sent.
+/// Bytes kept of a message of this host that quotes untrusted text.
 const MAX_MESSAGE: usize = 4_096;
 
 /// Bytes shown of an error of a library.
@@ -27,8 +27,8 @@ const MAX_QUOTED: usize = 64;
 /// Problems that a message lists; the rest are counted.
 const MAX_LISTED: usize = 5;
 
-/// Characters without a mark of their own that are neither control nor format characters: fillers, blanks and
-/// selectors. Two names that differ only in them look the same.
+/// Invisible characters that are neither control nor format characters: fillers, blanks and selectors. Two names that differ
+/// only in them look the same.
 const INVISIBLE: [std::ops::RangeInclusive<char>; 10] = [
     '\u{34f}'..='\u{34f}',
     '\u{115f}'..='\u{1160}',
@@ -141,7 +141,7 @@ pub fn kept(text: &str) -> String {
     message
 }
 
-/// As [`kept`], with every line but the first indented: no line of a log can be forged by a line break in a message.
+/// Like [`kept`], with every line but the first indented: a line break in a message can't forge a log line.
 pub fn log_entry(text: &str) -> String {
     let mut entry = String::new();
     for (at, line) in kept(text).lines().enumerate() {
@@ -201,8 +201,8 @@ fn escaped(text: &str, leave: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// Whether a character acts on the text around it, or shows nothing, instead of standing for itself: control and format
-/// characters, line separators, marks that turn the direction, blanks other than the space, unassigned and private ones.
+/// Whether a character affects the text around it, or is invisible, instead of standing for itself: control and format
+/// characters, line separators, direction marks, blanks other than the space, unassigned and private-use ones.
 fn is_hidden(char: char) -> bool {
     if char.is_ascii() {
         return char.is_control();

@@ -50,14 +50,14 @@ pub struct Cash {
     pub realised: Money,
     /// Fees paid in this currency, less rebates, whatever was traded.
     pub fees: Money,
-    /// The balance that the venue last stated. It never changes the other fields; comparing is up to the caller.
+    /// The balance last reported by the venue. It never changes the other fields; comparing is up to the caller.
     pub stated: Option<Stated>,
 }
 
-/// A balance as the venue states it, at the currency's scale.
+/// A balance as the venue reports it, at the currency's scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stated {
-    /// The whole balance.
+    /// The total balance.
     pub total: Amount,
     /// The part that no working order reserves.
     pub free: Amount,
@@ -138,8 +138,8 @@ impl Account {
             .map_or(Size::ZERO, |position| position.size)
     }
 
-    /// Profit before fees if everything were closed at the prices of `mark`. `terms` are by number, as
-    /// `Registry::instruments` gives them.
+    /// Profit before fees if everything were closed at the prices of `mark`. `terms` is indexed by id, like
+    /// `Registry::instruments`.
     ///
     /// # Errors
     /// `terms` lacks an instrument that is held, or the sum is out of range.
@@ -151,8 +151,8 @@ impl Account {
         Unrealised::of(self.positions.iter(), mark, terms)
     }
 
-    /// A number that is the same for two replicas of the account, and in practice only then. It is the same on every
-    /// machine and for every build, so it may be written down. What venues state is left out.
+    /// A digest that is equal for two identical replicas of the account, and in practice only then. It is the same on every
+    /// machine and in every build, so it may be stored. Balances reported by venues are left out.
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::new();
         for cash in self.cash() {
@@ -208,7 +208,7 @@ impl Account {
         Ok(AccountStep { step, rows })
     }
 
-    /// Puts a planned step in place.
+    /// Applies a planned step.
     #[inline(always)]
     pub(crate) fn commit(&mut self, AccountStep { step, rows }: &AccountStep, deal: &Deal<'_>) {
         let (Some(position), Some(quote), Some(fee)) = (rows.position, rows.quote, rows.fee) else {
@@ -221,7 +221,7 @@ impl Account {
         self.cash[fee].fees.0 += deal.fee.0;
     }
 
-    /// The first deal of its kind, for which rows are still to be made.
+    /// Applies the first deal of its kind, for which rows have to be created.
     #[cold]
     fn commit_first(&mut self, step: &PositionStep, deal: &Deal<'_>) {
         self.positions

@@ -35,7 +35,7 @@ impl Clone for StrategyBook {
         }
     }
 
-    /// Takes over a book without new memory, where there is enough: snapshots are taken all the time.
+    /// Copies a book into existing memory if there is enough of it, because snapshots are frequent.
     fn clone_from(&mut self, other: &Self) {
         let Self {
             capital,
@@ -136,12 +136,12 @@ impl StrategyBook {
         self.orders.len()
     }
 
-    /// The order of that number, if it is unfinished.
+    /// The order with that number, if it is unfinished.
     pub fn order(&self, number: OrderNumber) -> Option<&Order> {
         self.orders.get(number)
     }
 
-    /// The order of that number, if it ended and is still remembered; see
+    /// The order with that number, if it ended and is still remembered; see
     /// [`ENDED_REMEMBERED`](crate::ENDED_REMEMBERED).
     pub fn ended_order(&self, number: OrderNumber) -> Option<&Order> {
         self.orders.ended(number)
@@ -157,8 +157,8 @@ impl StrategyBook {
         self.timestamp
     }
 
-    /// The sizes that unfinished orders may still buy and sell of an instrument, in units of its size scale;
-    /// at most the largest size there is. An order not yet answered counts, one whose answer never came too.
+    /// The sizes that unfinished orders may still buy and sell of an instrument, in units of its size scale, capped at the
+    /// largest size. Orders without an answer count, including those whose answer never came.
     pub fn exposure(&self, instrument: InstrumentId) -> (Size, Size) {
         self.orders.open(instrument)
     }
@@ -173,8 +173,8 @@ impl StrategyBook {
         self.exposure(instrument).1
     }
 
-    /// Profit before fees if everything were closed at the prices of `mark`. `terms` are by number, as
-    /// `Registry::instruments` gives them.
+    /// Profit before fees if everything were closed at the prices of `mark`. `terms` is indexed by id, like
+    /// `Registry::instruments`.
     ///
     /// # Errors
     /// `terms` lacks an instrument that is held, or the sum is out of range.
@@ -186,8 +186,8 @@ impl StrategyBook {
         Unrealised::of(self.positions.iter(), mark, terms)
     }
 
-    /// A number that is the same for two replicas of the book, and in practice only then. It is the same on every
-    /// machine and for every build, so it may be written down.
+    /// A digest that is equal for two identical replicas of the book, and in practice only then. It is the same on every
+    /// machine and in every build, so it may be stored.
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::new();
         for (currency, capital) in self.capital() {
@@ -203,7 +203,7 @@ impl StrategyBook {
         digest.finish()
     }
 
-    /// Sets the strategy's allocation; a currency that is not named has none.
+    /// Sets the strategy's allocation; a currency that is not listed has none.
     pub(crate) fn allocate(&mut self, allocation: impl Iterator<Item = (CurrencyId, Money)>) {
         self.capital
             .iter_mut()
@@ -299,7 +299,7 @@ impl StrategyBook {
         self.orders.fill(fill)
     }
 
-    /// The first deal of its kind, for which rows are still to be made.
+    /// Applies the first deal of its kind, for which rows have to be created.
     #[cold]
     fn commit_first(&mut self, step: &PositionStep, deal: &Deal<'_>) {
         self.positions

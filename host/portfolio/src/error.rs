@@ -24,15 +24,15 @@ pub enum PortfolioError {
         strategy: StrategyId,
         /// The number given.
         got: OrderNumber,
-        /// The smallest number it may use.
+        /// The smallest number that it may use.
         next: OrderNumber,
     },
-    /// The strategy has as many orders that are not done as a book holds; nothing changed. Refuse the order.
+    /// The strategy has as many working orders as a book holds; nothing changed. Refuse the order.
     #[error("strategy {strategy} has {limit} orders that are not done, and no book holds more")]
     TooManyOrders {
         /// The strategy.
         strategy: StrategyId,
-        /// The most there can be, [`MAX_ORDERS`](crate::MAX_ORDERS).
+        /// The maximum, [`MAX_ORDERS`](crate::MAX_ORDERS).
         limit: usize,
     },
     /// The portfolio does not know the instrument; nothing changed. Add it before its events are folded.
@@ -74,7 +74,7 @@ pub enum PortfolioError {
         order: ClientOrderId,
     },
     /// An anomaly: the order cannot take this event in its state and is left as it was. A fill was folded into the
-    /// position. Ask the venue where the order stands.
+    /// position. Query the order's state at the venue.
     #[error("order {order} is left as it was")]
     InvalidTransition {
         /// The order.
@@ -101,16 +101,16 @@ pub enum PortfolioError {
     Overfilled {
         /// The order.
         order: ClientOrderId,
-        /// Filled in all, in units of the instrument's size scale.
+        /// Total filled size, in units of the instrument's size scale.
         filled: Size,
-        /// The whole size in force, in units of the instrument's size scale.
+        /// The total size in force, in units of the instrument's size scale.
         size: Size,
     },
 }
 
 impl PortfolioError {
-    /// Whether the venue, or we, lost the thread of an order: a fill was folded into positions, capital and account all
-    /// the same, and folding may go on. After any other error nothing has changed.
+    /// Whether the venue or the host lost track of an order: a fill was still folded into positions, capital and account, and
+    /// folding may continue. After any other error nothing has changed.
     pub const fn is_anomaly(&self) -> bool {
         matches!(
             self,

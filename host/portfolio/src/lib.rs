@@ -1,7 +1,8 @@
 //! A pure fold over events: capital, positions, orders and time of each strategy, and of the whole account.
 //!
-//! State and event in, state out: this crate must never see a clock, I/O or randomness, so that every replica that folds
-//! the same events holds the same state. Each worker thread owns one [`Portfolio`] with the books of its strategies; the router owns one.
+//! State and event in, state out: this crate must never see a clock, I/O or randomness, so that every replica that folds the
+//! same events holds the same state. Each worker thread owns one [`Portfolio`] with the books of its strategies; the router
+//! owns one.
 //!
 //! Start reading at [`Portfolio::apply`]; `deal.rs` is the arithmetic of a fill, `position.rs` its effect on a position.
 //!

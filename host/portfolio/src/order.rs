@@ -8,11 +8,11 @@ use tickdeck_model::{
     OrderStatus, OrderUpdate, Price, Side, Size, Submit,
 };
 
-/// The most orders of one strategy that are not done.
+/// Maximum number of orders of one strategy that are not done.
 pub const MAX_ORDERS: usize = 16_384;
 
-/// How many ended orders a book remembers, so that a fill which crossed a cancel on the wire finds its order. A fill
-/// of an older one is folded all the same, and reported.
+/// How many ended orders a book remembers, so that a fill that crossed a cancel on the wire finds its order. A fill of an
+/// older order is still folded, and reported.
 pub const ENDED_REMEMBERED: usize = 256;
 
 /// An order of a strategy.
@@ -26,9 +26,9 @@ pub struct Order {
     pub price: Price,
     /// The stop price in force, 0 where the type has none. In units of the instrument's price scale.
     pub stop_price: Price,
-    /// The whole size in force, in units of the instrument's size scale.
+    /// The total size in force, in units of the instrument's size scale.
     pub size: Size,
-    /// Filled so far by the fills that came, in units of the instrument's size scale.
+    /// Filled so far by the fills received, in units of the instrument's size scale.
     pub filled: Size,
     /// The state.
     pub state: OrderState,
@@ -60,7 +60,7 @@ impl Order {
         self.submit.instrument == instrument && self.submit.side == side
     }
 
-    /// Takes the update; if the transition is not legal, the order is left as it was.
+    /// Applies an update; if the transition is illegal, the order is left unchanged.
     fn take_update(&mut self, update: &OrderUpdate) -> Result<(), InvalidTransition> {
         let next = self.state.next(OrderEvent::Update(update.status))?;
         let was_unknown = self.state == OrderState::Unknown;
@@ -68,7 +68,7 @@ impl Order {
             update.status,
             OrderStatus::Accepted | OrderStatus::Triggered
         );
-        // Evidence that ends not knowing may come after a modify of which nobody knew whether it was carried out.
+        // Evidence that resolves an unknown state may follow a modify of which nobody knew whether it was carried out.
         if update.status == OrderStatus::Replaced || (was_unknown && is_evidence) {
             self.price = update.price;
             self.size = update.size;
@@ -77,7 +77,7 @@ impl Order {
         Ok(())
     }
 
-    /// Takes the fill; if it is not the order's or the transition is not legal, the order is left as it was.
+    /// Applies a fill; if it is not the order's or the transition is illegal, the order is left unchanged.
     fn take_fill(&mut self, fill: &Fill, order: ClientOrderId) -> Result<(), PortfolioError> {
         if !self.is_about(fill.instrument, fill.side) {
             let (instrument, side) = (fill.instrument, fill.side);
@@ -108,12 +108,12 @@ impl Order {
     }
 }
 
-/// The orders of a strategy, and what of them may still be filled on each side of each instrument.
+/// The orders of a strategy, and the size of them that may still be filled on each side of each instrument.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Orders {
-    /// Not done, by rising number. Orders end mostly at one end of it, where a deque is cheap.
+    /// Orders that are not done, by ascending number. Mostly the oldest ones end first, which is cheap with a deque.
     working: VecDeque<Order>,
-    /// The last that ended, oldest first. Those we refused ourselves are left out: nothing can come of them.
+    /// The last that ended, oldest first. Those that the host denied are left out: nothing can follow for them.
     ended: VecDeque<Order>,
     open: Table<Open>,
 }
@@ -246,8 +246,8 @@ impl Orders {
     }
 
     fn find(&self, number: OrderNumber) -> Option<usize> {
-        // Numbers rise by at least one, so an order is at most as far in as its number is above the first; without
-        // gaps it is exactly there.
+        // Numbers increase by at least one, so an order's index is at most its number's distance from the first; without gaps
+        // it is exactly that.
         let above = number.checked_sub(self.working.front()?.number)?;
         let at = usize::try_from(above)
             .unwrap_or(usize::MAX)
@@ -260,7 +260,7 @@ impl Orders {
             .ok()
     }
 
-    /// Changes a working order, and what follows from that.
+    /// Changes a working order, and the sums that depend on it.
     fn change<R>(&mut self, at: usize, change: impl FnOnce(&mut Order) -> R) -> R {
         let order = &mut self.working[at];
         let before = order.remaining();
@@ -280,7 +280,7 @@ impl Orders {
     }
 
     fn end(&mut self, at: usize) {
-        // The oldest mostly ends first, and a deque gives that up without moving another.
+        // Mostly the oldest ends first, and a deque removes that without moving any other.
         let order = if at == 0 {
             self.working.pop_front()
         } else {
@@ -311,7 +311,7 @@ impl Orders {
             Side::Buy => open.buy += change,
             Side::Sell => open.sell += change,
         }
-        // Rows of zero go, so that a strategy that names instruments at random cannot grow the table.
+        // Zero rows are removed, so that a strategy that names instruments at random cannot grow the table.
         if open.buy == 0 && open.sell == 0 {
             self.open.remove(instrument);
         }

@@ -41,8 +41,8 @@ impl Portfolio {
         *slot(&mut self.terms.currencies, currency.id.index()) = Some(currency.scale);
     }
 
-    /// Opens the account's balance in a currency at a venue. Done again, it sets the opening balance anew and keeps
-    /// what was folded.
+    /// Opens the account's balance in a currency at a venue. Another call replaces the opening balance and keeps what was
+    /// folded.
     ///
     /// # Panics
     /// The currency is not known.
@@ -132,8 +132,8 @@ impl Portfolio {
         self.books.get(strategy.index())?.as_deref()
     }
 
-    /// The box that holds the book of a strategy, so that it can be lent out with `mem::swap` for the length of a call
-    /// into the strategy. Whoever borrows it puts it back before the next event is folded.
+    /// The box that holds the book of a strategy, so that it can be lent out with `mem::swap` for the duration of a call into
+    /// the strategy. The borrower must put it back before the next event is folded.
     pub fn book_mut(&mut self, strategy: StrategyId) -> Option<&mut Box<StrategyBook>> {
         self.books.get_mut(strategy.index())?.as_mut()
     }
@@ -143,7 +143,7 @@ impl Portfolio {
         &self.account
     }
 
-    /// The strategies that this replica keeps a book for, by id.
+    /// The strategies whose books this replica keeps, by id.
     pub fn strategies(&self) -> impl Iterator<Item = (StrategyId, &StrategyBook)> {
         let books = self.books.iter().zip(0..);
         books.filter_map(|(book, id)| Some((StrategyId(id), book.as_deref()?)))
@@ -212,7 +212,7 @@ impl Terms {
     }
 }
 
-/// The place of an id, made if there is none yet. Ids are interned, so they are dense.
+/// The entry of an id, created if there is none yet. Ids are interned, so they are dense.
 fn slot<T>(places: &mut Vec<Option<T>>, at: usize) -> &mut Option<T> {
     if places.len() <= at {
         places.resize_with(at + 1, || None);

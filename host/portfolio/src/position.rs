@@ -115,7 +115,7 @@ impl Position {
         }
     }
 
-    /// The cost that is left once `closed` of the deal has closed and the rest of it has opened, and the profit.
+    /// The remaining cost once `closed` of the deal has closed and the rest of it has opened, and the profit.
     #[inline(always)]
     fn close(&self, closed: Size, deal: &Deal<'_>) -> Result<(Money, Money), MoneyError> {
         let removed = if closed.0 == -self.size.0 {

@@ -1,4 +1,4 @@
-//! A small map kept as a sorted vector: a handful of rows that are read all the time and rarely added to.
+//! A small map kept as a sorted vector: a handful of rows that are read constantly and rarely added to.
 
 /// A row that knows its own key.
 pub(crate) trait Row {
@@ -7,7 +7,7 @@ pub(crate) trait Row {
     fn key(&self) -> Self::Key;
 }
 
-/// Rows by rising key.
+/// Rows by ascending key.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Table<R>(Vec<R>);
 
@@ -39,7 +39,7 @@ impl<R: Row> Table<R> {
         self.search(key).ok()
     }
 
-    /// The row of this key, made if there is none yet.
+    /// The row with this key, created if there is none yet.
     #[inline]
     pub(crate) fn row(&mut self, key: R::Key, make: impl FnOnce() -> R) -> &mut R {
         let at = match self.search(key) {

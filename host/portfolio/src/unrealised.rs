@@ -9,7 +9,7 @@ use tickdeck_model::{CurrencyId, Instrument, InstrumentId, Money, Price};
 pub struct Unrealised {
     /// Profit per quote currency, below zero for a loss, by currency id.
     pub profit: Vec<(CurrencyId, Money)>,
-    /// Instruments held that had no price, so that `profit` leaves them out.
+    /// Held instruments without a price, which `profit` leaves out.
     pub unmarked: Vec<InstrumentId>,
 }
 

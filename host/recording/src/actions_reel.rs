@@ -1,4 +1,4 @@
-//! Reads the records of one kind from a run's actions reel: the others are passed over without being decoded.
+//! Reads the records of one kind from a run's actions reel: the others are skipped without being decoded.
 
 use crate::codec::{ActionsRecord, RecordKind, decode};
 use crate::layout::ACTIONS;
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use tickdeck_journal::{JournalError, Reader};
 
-/// The actions reel of a run, as far as it is of one kind.
+/// The records of one kind on the actions reel of a run.
 pub(crate) struct ActionsReel {
     reader: Reader,
     kind: RecordKind,
@@ -22,7 +22,7 @@ impl ActionsReel {
         Ok(Self { reader, kind })
     }
 
-    /// Goes on at the record of this index.
+    /// Continues at the record with this index.
     pub(crate) fn seek(&mut self, index: u64) -> Result<(), JournalError> {
         self.reader.seek(index)
     }

@@ -1,8 +1,8 @@
-//! Which strategies of a recorded run have to be offered the very batches that they were offered, and those batches.
+//! Which strategies of a recorded run have to be offered exactly their original batches, and those batches.
 //!
-//! Most replays need none: what an honest strategy decides does not depend on batches, and large ones are fast. A strategy that was
-//! found to decide differently gets its own from the beginning. Where a run is resumed, every strategy gets its own from where the
-//! states were recorded last: up to there they were compared, and from there on it ends in the state that the run had.
+//! Most replays need none: an honest strategy's decisions do not depend on batches, and large ones are fast. A strategy that was
+//! found to decide differently gets its own from the beginning. When a run is resumed, every strategy gets its own from where
+//! the states were last recorded: up to there they were compared, and from there on it reaches the state that it had.
 
 use crate::actions_reel::ActionsReel;
 use crate::codec::{ActionsRecord, RecordKind};
@@ -14,7 +14,7 @@ use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches};
 use tickdeck_journal::segments;
 use tickdeck_model::StrategyId;
 
-/// Which strategies have to be offered the batches that they were offered.
+/// Which strategies have to be offered their original batches.
 #[derive(Debug, Clone, Default)]
 pub struct BatchesAgain {
     folder: PathBuf,
@@ -34,7 +34,7 @@ struct Tail {
 }
 
 impl BatchesAgain {
-    /// Offers these strategies of the run in `folder` their own batches, and any to the others. Runs of before have none.
+    /// Offers these strategies of the run in `folder` their own batches, and any to the others. Older runs have none recorded.
     ///
     /// # Errors
     /// The actions reel can't be read.
@@ -51,7 +51,7 @@ impl BatchesAgain {
         })
     }
 
-    /// As [`BatchesAgain::to`], and all strategies from where their states were last recorded.
+    /// Like [`BatchesAgain::to`], and also all other strategies from where their states were last recorded.
     ///
     /// # Errors
     /// The actions reel can't be read.
@@ -98,7 +98,7 @@ fn last_states(folder: &Path) -> Result<Tail> {
     Ok(last)
 }
 
-/// Reads the batches of a strategy from the actions reel, which is opened with the first.
+/// Reads the batches of a strategy from the actions reel, which is opened on the first read.
 struct ReelBatches {
     folder: PathBuf,
     strategy: StrategyId,

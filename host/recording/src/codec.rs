@@ -13,7 +13,7 @@ use tickdeck_engine::{
 use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
 
-/// The kinds of record, in both reels. A number is never used for something else.
+/// The kinds of records, in both reels. A number is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum RecordKind {
@@ -31,9 +31,9 @@ pub enum RecordKind {
     Effect = 6,
     /// The clean end of the run.
     End = 7,
-    /// Everything that was done before some position is on the reel. Since schema 2.
+    /// Everything done before some position is on the reel. Since schema 2.
     Mark = 8,
-    /// Batches that a strategy was offered, apart from those of one event. Since schema 3.
+    /// Batches that a strategy was offered, except those of one event. Since schema 3.
     Offered = 9,
 }
 
@@ -66,7 +66,7 @@ pub enum ActionsRecord {
     Session,
     /// The clean end of the run.
     End,
-    /// Everything that was done before this position is on the reel; and the boot of the machine that wrote it.
+    /// Everything done before this position is on the reel; and the boot of the machine that wrote it.
     Mark(u64, u64),
     /// Batches that a strategy was offered, and the position of the decision or the moment with which they were recorded.
     Offered(u64, StrategyId, OfferedBatches),

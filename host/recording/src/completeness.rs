@@ -1,7 +1,7 @@
 //! Finds the missing parts of a run whose existing segments are intact, from what the reels say about each other.
 //!
-//! A run that is being written is held only to what is true at every moment. An interrupted run is not damaged: its last segments
-//! may be open, and the end of the machine may have taken more of one reel than of the other.
+//! For a run that is being written, only invariants that hold at every moment are checked. An interrupted run is not damaged:
+//! its last segments may be open, and a machine crash may have lost more of one reel than of the other.
 
 use crate::codec::RecordKind;
 use crate::layout::{ACTIONS, EVENTS};
@@ -88,7 +88,7 @@ impl ReelPair<'_> {
             let what = "it is missing: the one before it is closed, and the run does not end there";
             missing.damage(self.segment(ACTIONS, actions.last + 1), what);
         }
-        // Without a clean end and a whole last segment, the end of the machine may have taken the events.
+        // Without a clean end and a whole last segment, a machine crash may have lost the events.
         if (ended || events.finished) && self.run.usable_range()?.beyond.is_some() {
             let (number, what) = match events.sealed {
                 true => (

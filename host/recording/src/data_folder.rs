@@ -1,5 +1,5 @@
-//! The data folder of a deck: interned names, order numbers, the kill latch, and the lock of the one host that may use it. All but
-//! the lock survive the end of the machine.
+//! The data folder of a deck: interned names, order numbers, the kill latch, and the lock of the one host that may use it. All
+//! but the lock survive a machine crash.
 
 use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
@@ -24,12 +24,12 @@ pub const ORDERS: &str = "orders";
 
 /// The modules that must not run.
 pub const QUARANTINE: &str = "quarantine";
-/// Attempts to resume a run that came to no end.
+/// Attempts to resume a run that did not complete.
 pub const ATTEMPTS: &str = "attempts";
-/// The calls of strategies that are under way.
+/// The calls of strategies in progress.
 pub const CALLS: &str = "calls";
 
-/// Bytes of a text file of the folder: names of a million strategies and signals.
+/// Maximum size of a text file in the folder, in bytes: names of a million strategies and signals.
 pub(crate) const MAX_TEXT: u64 = 64 << 20;
 
 /// Bytes of the lock that are read to name its holder.
@@ -123,8 +123,8 @@ impl Data {
         Ok(install(&path, text.as_bytes())?)
     }
 
-    /// Reserves order numbers for this run and returns the first. The reservation is durable before any number is used, so that no
-    /// number is used twice, whatever ends a run or the machine.
+    /// Reserves order numbers for this run and returns the first. The reservation is durable before any number is used, so that
+    /// no number is used twice, however a run or the machine dies.
     ///
     /// # Errors
     /// The file can't be read or written, or is damaged: guessing could use a number again.
@@ -179,7 +179,7 @@ impl Data {
     /// Turns the kill switch off.
     ///
     /// # Errors
-    /// The latch can't be removed, or not durably; the error says whether it still stands.
+    /// The latch can't be removed, or not durably; the error says whether it still exists.
     pub fn clear_kill(&self) -> Result<()> {
         Ok(remove(&self.latch())?)
     }
@@ -197,7 +197,7 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
 /// Turns the kill switch on for every later start, until the latch is removed.
 ///
 /// # Errors
-/// The latch can't be written, or not durably; the error says whether it stands.
+/// The latch can't be written, or not durably; the error says whether it exists.
 pub fn latch_kill(latch: &Path) -> Result<()> {
     Ok(install(
         latch,

@@ -1,8 +1,8 @@
-//! The strategies of a recorded run that are not called when it is played again, and what they decided.
+//! The strategies of a recorded run that are not called in its replay, and their decisions.
 //!
-//! A strategy crashed the host, or decided differently, when the run was resumed: the reel says so, where it was quarantined. Up to
-//! there its decisions are taken from the reel, in all its lives: which of them was to blame is not known. A later life of it is played
-//! like any other strategy.
+//! Such a strategy crashed the host, or decided differently, when the run was resumed: the reel says so where it was quarantined.
+//! Up to that point its decisions are taken from the reel, in all its lives: which of them was to blame is unknown. A later life
+//! is replayed like any other strategy.
 
 use crate::actions_reel::ActionsReel;
 use crate::codec::{ActionsRecord, RecordKind};
@@ -18,7 +18,7 @@ use tickdeck_model::{Action, Registry, StrategyId};
 /// A strategy in one of its lives, counted from 0.
 type Life = (StrategyId, u32);
 
-/// The strategies of a run that are not called; clones share how far their decisions were handed out.
+/// The strategies of a run that are not called; clones share the read position in their decisions.
 #[derive(Clone, Default)]
 pub struct NotCalled {
     folder: PathBuf,
@@ -70,7 +70,7 @@ impl NotCalled {
     }
 }
 
-/// The lives of a run's strategies, as the reel comes to them.
+/// The lives of a run's strategies, in the order of the reel.
 #[derive(Default)]
 struct LivesFound {
     /// The name of each strategy that was started, and its current life.
@@ -146,7 +146,7 @@ impl LivesFound {
     }
 }
 
-/// Reads the decisions of a strategy from the actions reel, which is opened with the first.
+/// Reads the decisions of a strategy from the actions reel, which is opened on the first read.
 struct ReelDecisions {
     folder: PathBuf,
     strategy: StrategyId,

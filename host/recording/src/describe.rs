@@ -44,7 +44,7 @@ fn finding(finding: &Finding, names: &Names) -> String {
     }
 }
 
-/// Describes an effect of the kernel; returns nothing for one that is not worth a line.
+/// Describes an effect of the kernel; returns `None` for one that is not worth a line.
 pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
     Some(match effect {
         Effect::Applied(it) => format!(

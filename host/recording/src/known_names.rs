@@ -46,8 +46,8 @@ impl KnownNames {
         Ok(())
     }
 
-    /// Checks that a strategy that was started has its number, and capital in currencies of the run. Learns the names that a
-    /// version brings.
+    /// Checks that a strategy that was started has a known id, and capital in currencies of the run. Learns the names that a
+    /// version adds.
     pub(crate) fn check_effect(&mut self, effect: &Effect) -> Result<()> {
         let Effect::Changed { what, .. } = effect else {
             return Ok(());

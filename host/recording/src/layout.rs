@@ -1,6 +1,6 @@
 //! Names on disk, and the version of the records.
 
-/// Version of the records' meaning. It is written into every segment; records of an older version are read for ever.
+/// Version of the records' meaning. It is written into every segment; older versions remain readable forever.
 pub const SCHEMA: u16 = 3;
 /// The first schema whose reels say which batches strategies were offered.
 pub(crate) const SCHEMA_WITH_BATCHES: u16 = 3;

@@ -7,7 +7,7 @@
 //!
 //! The events reel begins with the run's manifest ([`RunManifest`]); the events follow, one record each, so that the record after
 //! the first is event 0. The actions reel has everything the kernel did, each effect with its position: the number of events that
-//! the router had taken in. Both together suffice to replay the run years later: see `docs/JOURNAL.md`.
+//! the router had processed. Both together suffice to replay the run years later: see `docs/JOURNAL.md`.
 //!
 //! This crate must never see a strategy host, a settings file or a venue: a [`ReelTape`] asks a [`VersionFactory`] for the versions
 //! that a reel names, and the settings in a manifest are text here.

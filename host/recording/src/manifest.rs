@@ -24,7 +24,7 @@ pub struct RunManifest {
     /// The command line's overrides of the settings.
     #[serde(rename = "played")]
     pub overrides: RunOverrides,
-    /// The market that was traded, for people.
+    /// The market that was traded, for display.
     pub title: String,
     /// The interned names, as in the data folder's `ids`.
     pub names: String,
@@ -57,7 +57,7 @@ pub struct RecordedTerms {
     instruments: Vec<u32>,
     balances: Vec<(u32, i64)>,
     lookahead_ns: u64,
-    /// Set for a venue that does not give its events once more; runs of before have none that do not.
+    /// Set for a venue that cannot repeat its events; older runs have no such venue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     lives_on: bool,
 }
@@ -115,10 +115,10 @@ pub struct VersionSpec {
     pub sidecar: Option<(String, String)>,
     /// The operator's grants, as in `grants.toml`.
     pub grants: String,
-    /// All interned names, as older runs have them where there were more than at the start.
+    /// All interned names: older runs have them if there were more than at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<String>,
-    /// The interned names that neither the start nor an earlier version of the run has.
+    /// The interned names that are neither in the start nor in an earlier version of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_names: Option<MoreNames>,
     /// The signature of module and sidecar file, if they had one.
@@ -126,12 +126,12 @@ pub struct VersionSpec {
     pub signature: Option<String>,
 }
 
-/// Names that were interned since the version before.
+/// Names that were interned since the previous version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoreNames {
     /// How many strategies and texts there were before.
     since: (usize, usize),
-    /// The names, in lines as those of the data folder's `ids`.
+    /// The names, in lines like those of the data folder's `ids`.
     lines: String,
 }
 
@@ -239,8 +239,8 @@ impl RunManifest {
         Ok(())
     }
 
-    /// Describes the difference between the recorded overrides and those of a start that would resume the run, apart from the
-    /// seed, which settings may say too. The settings crate compares settings, because it may read TOML.
+    /// Describes the difference between the recorded overrides and those of a start that would resume the run, except for the
+    /// seed, which the settings may set too. The settings crate compares settings, because only it may read TOML.
     pub fn overrides_differ(&self, overrides: &RunOverrides) -> Option<String> {
         (self.overrides.capture != overrides.capture).then(|| "--capture changed since".to_owned())
     }

@@ -37,7 +37,7 @@ impl ModuleStore {
         let file = self.file(&hash.to_string());
         let kept = std::fs::metadata(&file).is_ok_and(|about| about.len() == bytes.len() as u64);
         if kept {
-            // A module that is in use is not removed as an old one. Where the time can't be set, it counts by its first use.
+            // Keeps a module in use from being removed as old. If the time can't be set, its first use counts.
             let _ = std::fs::File::options()
                 .append(true)
                 .open(&file)

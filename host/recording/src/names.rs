@@ -7,7 +7,7 @@ use tickdeck_model::{
     Untrusted, VenueId,
 };
 
-/// The registry, and the currency that results are shown in. Every name is fit to be shown.
+/// The registry, and the currency in which results are shown. Every name is escaped for display.
 #[derive(Debug, Clone)]
 pub struct Names {
     registry: Arc<Registry>,
@@ -39,12 +39,12 @@ impl Names {
             .unwrap_or_else(PoisonError::into_inner) = names.collect();
     }
 
-    /// Returns the currency that results are shown in.
+    /// Returns the currency in which results are shown.
     pub fn money(&self) -> Option<CurrencyId> {
         self.money
     }
 
-    /// Returns the code of the currency that results are shown in.
+    /// Returns the code of the currency in which results are shown.
     pub fn money_code(&self) -> String {
         self.money.map_or_else(String::new, |id| self.currency(id))
     }
@@ -153,7 +153,7 @@ impl Names {
     }
 }
 
-/// Returns a name fit to be shown: it may come from a venue, a guest or a reel.
+/// Escapes a name for display: it may come from a venue, a guest or a reel.
 fn shown(name: &str) -> String {
     Untrusted::new(name).to_string()
 }

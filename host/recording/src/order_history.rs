@@ -18,7 +18,7 @@ use tickdeck_model::{
 pub struct OrderHistory {
     /// The order.
     pub order: ClientOrderId,
-    /// The event that caused it; nothing if no single event did.
+    /// The event that caused it; `None` if no single event did.
     pub cause: Option<Event>,
     /// The number of events that its strategy had handled before the decision, without the cause.
     pub handled: u64,

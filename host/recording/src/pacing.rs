@@ -7,8 +7,8 @@ use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{Effect, RecordedBatches, RecordedDecisions, Tape, TapeError};
 use tickdeck_model::{Event, StrategyId};
 
-/// Shows an event with the effects that followed it. Where the flag is set, it returns the number of events until it is asked
-/// again, 0 to stop.
+/// Shows an event with the effects that followed it. If the flag is set, it returns the number of events until it is asked
+/// again, or 0 to stop.
 pub type Show = Box<dyn FnMut(&Event, &[Effect], bool) -> u64 + Send>;
 
 /// The pace of a replay.

@@ -34,7 +34,7 @@ impl RecordedRun {
         for entry in std::fs::read_dir(&self.folder)
             .with_context(|| format!("cannot read {}", self.folder.display()))?
         {
-            // A segment that was removed meanwhile takes nothing.
+            // A segment that was removed in the meantime takes no space.
             bytes += entry?.metadata().map_or(0, |about| about.len());
         }
         Ok(bytes)
@@ -93,7 +93,7 @@ impl DataReels {
         Ok(prunable)
     }
 
-    /// Removes a run. Whatever interrupts this, the run is there whole or not at all.
+    /// Removes a run atomically: after any interruption, the run is there completely or not at all.
     ///
     /// # Errors
     /// The run can't be renamed, synced or removed.
@@ -102,7 +102,7 @@ impl DataReels {
         let hidden = reels.join(format!(".{:06}.gone", run.number));
         std::fs::rename(&run.folder, &hidden)
             .with_context(|| format!("cannot remove {}", run.folder.display()))?;
-        // Else a power cut could bring back the run's name with only some of its files.
+        // Otherwise a power cut could bring back the run's name with only some of its files.
         sync_entry(&hidden).with_context(|| format!("cannot remove {}", run.folder.display()))?;
         clear(&hidden)
     }

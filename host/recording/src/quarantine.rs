@@ -1,7 +1,7 @@
-//! The modules that must not run until an operator says so, with the reason: `quarantine` in the data folder.
+//! The modules that must not run until an operator allows it, with the reason: `quarantine` in the data folder.
 //!
-//! A strategy is entered here that crashed the host or decided differently when a run was resumed. The entry outlives the run, so
-//! that no later start runs the same module again.
+//! A strategy that crashed the host, or decided differently when a run was resumed, is entered here. The entry outlives the run,
+//! so that no later start runs the same module again.
 
 use crate::data_folder::{QUARANTINE, read_text};
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_journal::atomic_file::install;
 use tickdeck_journal::sealed::seal;
 
-/// Entries that are kept; the oldest make room.
+/// Maximum number of entries; the oldest are dropped.
 const MOST_ENTRIES: usize = 1_000;
 
 /// A module that a strategy must not run.
@@ -20,7 +20,7 @@ const MOST_ENTRIES: usize = 1_000;
 pub struct QuarantinedModule {
     /// The hash of the module.
     pub module: String,
-    /// Why, for people.
+    /// The reason, as text for people.
     pub why: String,
     /// When, in nanoseconds since 1970.
     pub at_ns: i64,
@@ -32,7 +32,7 @@ pub struct Quarantine(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// None: they are kept in memory.
+    /// None if they are kept in memory.
     file: Option<PathBuf>,
     modules: BTreeMap<String, QuarantinedModule>,
 }
@@ -64,7 +64,7 @@ impl Quarantine {
         entry.filter(|entry| entry.module == module).cloned()
     }
 
-    /// Enters a strategy. Once this returns, the entry survives the end of the machine.
+    /// Enters a strategy. Once this returns, the entry survives a machine crash.
     ///
     /// # Errors
     /// The file can't be written.

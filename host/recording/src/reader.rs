@@ -12,13 +12,13 @@ use tickdeck_engine::{AppliedAction, Effect, RecordedChange};
 use tickdeck_journal::{Reader, segments};
 use tickdeck_model::{Event, Registry, Timestamp};
 
-/// Reads the events of a run. More may follow later after the last one.
+/// Reads the events of a run. After the last one, more may follow later.
 pub struct EventReader {
     folder: PathBuf,
     reader: Reader,
 }
 
-/// Reads the effects of a run. More may follow later after the last one.
+/// Reads the effects of a run. After the last one, more may follow later.
 pub struct EffectReader {
     folder: PathBuf,
     reader: Reader,
@@ -28,7 +28,7 @@ pub struct EffectReader {
 /// An effect from a reel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimedEffect {
-    /// The number of events that had been taken in before it.
+    /// The number of events that had been processed before it.
     pub position: u64,
     /// The effect.
     pub effect: Effect,
@@ -223,7 +223,7 @@ impl RecordedRun {
         Ok(records.saturating_sub(1))
     }
 
-    /// Finds the sequence of the first event at or after a position; behind the last event, the sequence of the next one.
+    /// Finds the sequence of the first event at or after a position; beyond the last event, the sequence of the next one.
     ///
     /// # Errors
     /// The reel can't be read.
@@ -250,7 +250,7 @@ impl RecordedRun {
         Ok(events.position())
     }
 
-    /// Reads the names behind the numbers on the reels, including those that were added while the run went on.
+    /// Reads the names behind the ids on the reels, including those added during the run.
     ///
     /// # Errors
     /// The reels can't be read.

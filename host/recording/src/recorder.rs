@@ -1,7 +1,7 @@
 //! Writes both reels while a deck runs.
 //!
 //! The recorder runs in the kernel's own loop: a record is in the files when the call returns, without a syscall. Records that
-//! can't be written wait here, and meanwhile no new order is sent.
+//! can't be written wait here, and no new order is sent until they are.
 
 use crate::codec::{RecordKind, encode, encode_offered, mark};
 use crate::layout::{ACTIONS, EVENTS};
@@ -16,12 +16,12 @@ use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
 use tickdeck_model::{Event, StrategyId, Timestamp};
 use zerocopy::IntoBytes;
 
-/// The most bytes that wait to be written: some ten seconds of a busy market.
+/// Maximum number of bytes that wait to be written: about ten seconds of a busy market.
 const MOST_WAITING: usize = 256 << 20;
 
-/// How long a record waits for space on the disk before it is put aside: nothing holds up an operator's command for longer.
+/// How long a record waits for space on disk before it is queued: an operator's command is never delayed for longer.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// Between two looks at operators' commands while an order waits for the disk.
+/// Polling interval for operators' commands while an order waits for the disk.
 const SYNC_STEP: Duration = Duration::from_millis(1);
 
 /// Writes both reels.
@@ -32,7 +32,7 @@ pub struct JournalRecorder {
     waiting_bytes: usize,
     problem: Option<JournalError>,
     buffer: Vec<u8>,
-    /// Event time does not go by on its own, so a slow disk is waited for.
+    /// Whether to wait for a slow disk, because event time does not advance on its own.
     waits: bool,
     marks: Marks,
 }
@@ -42,7 +42,7 @@ const MARK_EVENTS: u64 = 256;
 /// Event time after which a mark is written, if there was any event, in nanoseconds.
 const MARK_NS: i64 = 10_000_000;
 
-/// Decides when the actions reel gets a mark: where no other record says up to which event the reel is whole.
+/// Decides when the actions reel gets a mark: if no other record says up to which event the reel is complete.
 #[derive(Default)]
 struct Marks {
     /// Events that were recorded.
@@ -83,8 +83,8 @@ struct Waiting {
 }
 
 impl JournalRecorder {
-    /// Opens the reels of a run, and starts them with the manifest if the run is new. Also returns what a crash left half written.
-    /// Records of one reel that the end of the machine left behind the end of the other are put aside
+    /// Opens the reels of a run, and starts them with the manifest if the run is new. Also returns what a crash left unfinished.
+    /// Records of one reel that a machine crash left beyond the end of the other are put aside
     /// ([`RecordedRun::usable_range`]).
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl JournalRecorder {
         config: &ReelConfig,
         manifest: Option<&RunManifest>,
     ) -> Result<(Self, [Opened; 2])> {
-        // Nothing else writes meanwhile: one host holds the data folder.
+        // There is no other writer: one host holds the data folder.
         let (mut events_until, mut actions_until) = (u64::MAX, u64::MAX);
         if manifest.is_none() && run.has_begun() {
             let usable = run.usable_range()?;
@@ -139,7 +139,7 @@ impl JournalRecorder {
         self
     }
 
-    /// Waits no longer than this for the disk where a record is to be written; what it does not take is written later.
+    /// Limits how long a write waits for the disk; records that it does not accept are written later.
     fn set_patience(&mut self, patience: Duration) {
         if let Some(OpenReels { events, actions }) = &mut self.reels {
             events.wait_for_space_within(patience);
@@ -147,7 +147,7 @@ impl JournalRecorder {
         }
     }
 
-    /// Writes records, or queues them behind those that wait already.
+    /// Writes records, or queues them after those that already wait.
     fn keep(&mut self, kind: RecordKind, bytes: &[u8]) {
         let mut written = 0;
         if self.waiting.is_empty()

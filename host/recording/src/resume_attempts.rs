@@ -1,8 +1,8 @@
-//! The ends of a host that were no clean ones, and the strategy that is to blame for them: `attempts` in the data folder.
+//! The unclean deaths of a host, and the strategy that is to blame for them: `attempts` in the data folder.
 //!
-//! What was being called when a process died is known from its call marks. One such end says little, because whoever kills a process
-//! hits some call or other. A second one in the same call, while the run was being resumed, says that the call ends the host. The
-//! record is durable before a strategy is called, and removed once the run is resumed.
+//! A process's call marks tell which calls were in progress when it died. One such death says little, because any kill hits some
+//! call. A second one in the same call, while the run was being resumed, shows that the call kills the host. The record is
+//! durable before a strategy is called, and removed once the run is resumed.
 
 use crate::data_folder::{ATTEMPTS, read_text};
 use anyhow::{Context, Result};
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use tickdeck_journal::atomic_file::{install, remove};
 use tickdeck_journal::sealed::seal;
 
-/// This many ends in a row in calls of the same strategy are its fault, wherever in the run they were.
+/// This many deaths in a row in calls of the same strategy are its fault, wherever in the run they were.
 const ENDS_ANYWHERE: usize = 3;
-/// Ends that are kept.
+/// Maximum number of deaths kept.
 const MOST_ENDS: usize = 16;
 
 /// What a host was doing when it died.
@@ -43,12 +43,12 @@ pub struct GuestCall {
 }
 
 impl GuestCall {
-    /// Whether it makes or loads an instance, instead of offering it events.
+    /// Whether it creates or loads an instance, instead of offering it events.
     fn is_of_lifecycle(&self) -> bool {
         self.function != "on-events"
     }
 
-    /// Whether another one of the same strategy is the same call, in whatever batch its event came.
+    /// Whether another call of the same strategy is the same one, whatever batch its event was in.
     fn is_same(&self, other: &Self) -> bool {
         let ((first, last), (from, to)) = (self.events, other.events);
         self.strategy == other.strategy
@@ -58,7 +58,7 @@ impl GuestCall {
     }
 }
 
-/// An end of a host that was not a clean one.
+/// An unclean death of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
     /// What it was doing.
@@ -67,14 +67,14 @@ pub struct Death {
     pub calls: Vec<GuestCall>,
 }
 
-/// The attempts to resume a run, or to start a deck, that came to no end.
+/// The attempts to resume a run, or to start a deck, that did not complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResumeAttempts {
     /// The run; 0 for the start of a new one.
     pub run: u32,
     /// The number of attempts.
     pub attempts: u32,
-    /// The ends of hosts, oldest first.
+    /// The deaths of hosts, oldest first.
     pub deaths: Vec<Death>,
     /// The strategies that are left out of the next attempt, with the reasons.
     pub left_out: BTreeMap<String, String>,
@@ -102,13 +102,13 @@ impl ResumeAttempts {
         Ok(Self { run, file, ..kept })
     }
 
-    /// Takes in how the last host ended. Returns the call that is to blame for it, if one is.
+    /// Records how the last host died. Returns the call that is to blame, if any.
     pub fn died(&mut self, death: Death) -> Option<GuestCall> {
         self.deaths.push(death);
         let surplus = self.deaths.len().saturating_sub(MOST_ENDS);
         self.deaths.drain(..surplus);
         let guilty = self.guilty().cloned()?;
-        // The next end is another one's fault.
+        // The next death is another strategy's fault.
         self.deaths.clear();
         Some(guilty)
     }
@@ -118,7 +118,7 @@ impl ResumeAttempts {
         self.left_out.insert(strategy.to_owned(), why.to_owned());
     }
 
-    /// Writes the beginning of an attempt. Once this returns, it survives the end of the machine.
+    /// Writes the beginning of an attempt. Once this returns, it survives a machine crash.
     ///
     /// # Errors
     /// The file can't be written.
@@ -132,8 +132,8 @@ impl ResumeAttempts {
         Ok(install(&self.file, seal(&text).as_bytes())?)
     }
 
-    /// Removes the record: the run is resumed, or the deck has started. Of an end while the deck traded in a call that loads a
-    /// module it remembers until the next one, because the module may still lie in the folder.
+    /// Removes the record: the run is resumed, or the deck has started. A death during trading in a call that loads a module is
+    /// remembered until the next death, because the module may still be in the folder.
     ///
     /// # Errors
     /// The file can't be written or removed.
@@ -169,7 +169,7 @@ impl ResumeAttempts {
             }
         });
         let suspects: Vec<&GuestCall> = suspects.collect();
-        // Two workers were in a call each: the next end tells more.
+        // Two workers were each in a call: the next death tells more.
         match suspects.as_slice() {
             [one] => Some(one),
             several if self.deaths.len() >= ENDS_ANYWHERE => several.first().copied(),

@@ -36,8 +36,8 @@ impl RetentionBudget {
         }
     }
 
-    /// Removes old runs that have ended until the reels are within the budget or nothing more may be removed, and returns messages
-    /// about it. A failure is a message too: the host trades all the same.
+    /// Removes old runs that have ended until the reels are within the budget or nothing more may be removed, and returns
+    /// messages about it. A failure is a message too: the host trades anyway.
     pub fn enforce(&mut self) -> Vec<RetentionNote> {
         let mut notes = Vec::new();
         let removed = self.remove_old(&mut notes);
@@ -82,7 +82,7 @@ impl RetentionBudget {
         Ok(())
     }
 
-    /// The running run is never shortened, whatever it takes: to resume it after a crash, it is replayed from its beginning.
+    /// Reports if the running run exceeds the budget. It is never shortened, because resuming it replays it from its beginning.
     fn check_last(&mut self, notes: &mut Vec<RetentionNote>) -> Result<()> {
         let runs = self.reels.runs()?;
         let Some(last) = runs.last().filter(|_| !self.exceeded) else {

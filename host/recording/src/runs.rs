@@ -99,7 +99,7 @@ impl DataReels {
         }
     }
 
-    /// Returns the last run of a host, if it was interrupted. Imported runs are no host's.
+    /// Returns the last run of a host, if it was interrupted. Imported runs do not count.
     ///
     /// # Errors
     /// The folder can't be read.

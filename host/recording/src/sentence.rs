@@ -2,7 +2,7 @@
 
 use tickdeck_model::untrusted::kept;
 
-/// Returns an error with its causes as one sentence, fit to be shown. A cause that the text before it contains is left
+/// Returns an error with its causes as one sentence, escaped for display. A cause that the preceding text contains is left
 /// out.
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();

@@ -23,7 +23,7 @@ pub trait VersionFactory: Send {
     /// The module does not exist, or can't be loaded.
     fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version>;
 
-    /// Returns whether a strategy may go on with the module of this hash when the run is resumed.
+    /// Returns whether a strategy may continue with the module of this hash when the run is resumed.
     fn may_go_on(&self, name: &str, module: &str) -> bool {
         let _ = (name, module);
         true
@@ -41,7 +41,7 @@ pub struct ReelTape {
     batches: BatchesAgain,
     until: u64,
     next: u64,
-    /// Whether an effect behind `until` was seen.
+    /// Whether an effect beyond `until` was seen.
     cut: bool,
 }
 
@@ -78,7 +78,7 @@ impl ReelTape {
         self
     }
 
-    /// Says which strategies have to be offered the very batches that they were offered.
+    /// Sets which strategies have to be offered exactly their original batches.
     pub fn offering(mut self, batches: BatchesAgain) -> Self {
         self.batches = batches;
         self

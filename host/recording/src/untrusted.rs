@@ -1,5 +1,5 @@
-//! Checks on what the reels say. Whoever writes a reel can give it right checksums, so that a record is whole says nothing about what
-//! it claims: the host would reserve memory by its numbers, or look up what does not exist.
+//! Checks on the contents of reels. Whoever writes a reel can give it valid checksums, so an intact record is not a trustworthy
+//! one: the host would reserve memory by its numbers, or look up what does not exist.
 
 use crate::codec::RecordKind;
 use anyhow::{Context, Result, bail, ensure};
@@ -7,13 +7,13 @@ use tickdeck_engine::port::VenueTerms;
 use tickdeck_journal::Record;
 use tickdeck_model::{Event, Registry, is_event_time};
 
-/// The most venues of a run, and balances of a venue.
+/// Maximum number of venues of a run, and of balances of a venue.
 const MAX_VENUES: usize = 1_024;
 
 /// The longest lookahead of a venue: a day.
 const MAX_LOOKAHEAD_NS: u64 = 86_400_000_000_000;
 
-/// Returns the event of a record of the events reel, which is the one of this sequence.
+/// Returns the event in a record of the events reel, which must have this sequence.
 pub(crate) fn event(record: &Record<'_>, sequence: u64) -> Result<Event> {
     ensure!(
         record.kind == RecordKind::Event as u16,

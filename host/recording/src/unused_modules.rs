@@ -1,4 +1,4 @@
-//! Removes the modules that no run names any more, after runs were removed.
+//! Removes the modules that no run names any more, after runs have been removed.
 
 use crate::actions_reel::ActionsReel;
 use crate::codec::{ActionsRecord, RecordKind};
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tickdeck_engine::{Effect, RecordedChange};
 use tickdeck_journal::JournalError;
 
-/// How long a module is kept after it was last loaded: a host stores it before the run that will name it does.
+/// How long a module is kept after it was last loaded: a host stores it before it records the run that names it.
 const GRACE: Duration = Duration::from_secs(60 * 60);
 
 impl RecordedRun {
@@ -41,8 +41,8 @@ impl RecordedRun {
 }
 
 impl DataReels {
-    /// Removes the modules that no run names any more. Where a run cannot be read, every module is kept. Returns the bytes that
-    /// were freed.
+    /// Removes the modules that no run names any more. If a run cannot be read, every module is kept. Returns the number of
+    /// bytes freed.
     ///
     /// # Errors
     /// A run or a module can't be read, or a module can't be removed.

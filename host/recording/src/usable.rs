@@ -1,9 +1,9 @@
 //! Finds the range of an interrupted run's reels that can be used.
 //!
-//! Appended records survive the end of the process, so after that both reels end at the same event. Each is made durable by itself,
-//! though, and the end of the *machine* may leave more of one than of the other. Actions whose events are lost mean nothing. Events
-//! whose actions are lost mean something else than before: an order that was sent would be decided again. So both reels end where
-//! both are whole; later records are put aside.
+//! Appended records survive the death of the process, so then both reels end at the same event. But each is made durable
+//! independently, and a crash of the *machine* may leave more of one than of the other. Actions without their events are
+//! meaningless. Events without their actions would be misread: an order that was sent would be decided again. So both reels end
+//! where both are complete; later records are put aside.
 
 use crate::codec::{ActionsRecord, decode};
 use crate::layout::ACTIONS;
@@ -15,15 +15,15 @@ use tickdeck_journal::{JournalError, Reader, segments};
 /// The range of a run's reels that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsableRange {
-    /// The number of events whose effects are all there.
+    /// The number of events whose effects are complete.
     pub events: u64,
     /// Whether there are more events, without all their effects.
     pub more_events: bool,
-    /// The first record of the actions reel about an event that is not there.
+    /// The first record of the actions reel about a missing event.
     pub beyond: Option<u64>,
 }
 
-/// Identifies this boot of the machine; 0 where the system does not say.
+/// Identifies this boot of the machine; 0 if the system does not tell.
 pub(super) fn machine() -> u64 {
     static MACHINE: OnceLock<u64> = OnceLock::new();
     *MACHINE.get_or_init(|| {
@@ -35,7 +35,7 @@ pub(super) fn machine() -> u64 {
 /// The state of the actions reel according to its last records.
 #[derive(Default)]
 struct ActionsEnd {
-    /// Everything that was done before this position is on the reel.
+    /// Everything done before this position is on the reel.
     position: u64,
     /// The boot of the machine that wrote the last mark.
     machine: Option<u64>,
@@ -85,7 +85,7 @@ impl RecordedRun {
         })
     }
 
-    /// Reads a part of the actions reel; also finds the first record about an event behind the first `events`.
+    /// Reads a part of the actions reel; also finds the first record about an event beyond the first `events`.
     fn scan_actions(
         &self,
         reader: &mut Reader,

@@ -37,7 +37,7 @@ pub struct VerifiedFolder {
 /// Verifies every file of a data folder; returns nothing if it was asked to stop. `progress` receives the bytes done and their total.
 ///
 /// # Errors
-/// The folder is no data folder, or can't be read.
+/// The folder is not a data folder, or can't be read.
 pub fn verify_folder(
     reels: &DataReels,
     stop: &CancelToken,
@@ -90,7 +90,7 @@ impl Check<'_> {
                 first.map_or(Ok(()), |number| Ok(number.parse::<u64>().map(drop)?))
             }),
             QUARANTINE | ATTEMPTS => self.text(&path, |_| Ok(())),
-            // What it says is over with the process, and every start begins it anew.
+            // Its content is only valid while the process lives, and every start begins it anew.
             CALLS => Ok(()),
             KILLED | GRANTS => {
                 self.uncovered(path, "people edit it, so it has no checksum");
@@ -138,7 +138,7 @@ impl Check<'_> {
             number,
             folder: folder.to_owned(),
         };
-        // Checked before and after, as a host may start or stop meanwhile: then the reels were not read at one moment.
+        // Checked before and after: if a host starts or stops in between, the reels were not read at one moment.
         let mut written = run.is_written();
         let events = self.reel(folder, EVENTS)?;
         let actions = self.reel(folder, ACTIONS)?;
@@ -226,7 +226,7 @@ impl Check<'_> {
                 }
                 Ok(Some(verified))
             }
-            // What that means is for the other reel to say.
+            // Whether that is a fault depends on the other reel.
             Err(JournalError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! What a deck must never forget survives the end of the machine: order numbers, interned names, the kill latch, modules.
+//! What a deck must never forget survives a machine crash: order numbers, interned names, the kill latch, modules.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 

@@ -5,8 +5,8 @@ use crate::{PARK_LIMIT, RingError, shared::Shared};
 use std::fmt;
 use std::time::Duration;
 
-/// The most items that a [`Consumer::read`] of a lapsable consumer copies at once: for that long, and no
-/// longer, producers that have gone once around the ring have to wait for it.
+/// Maximum number of items that a [`Consumer::read`] of a lapsable consumer copies at once: for that long, and no longer,
+/// producers that have gone once around the ring have to wait for it.
 pub const MAX_PINNED: usize = 256;
 
 /// What happens to a consumer that does not keep up.
@@ -14,7 +14,7 @@ pub const MAX_PINNED: usize = 256;
 pub enum SlowPolicy {
     /// The producers wait for it. It loses nothing.
     Wait,
-    /// It is lapped, learns what it missed by [`Read::Lagged`], and continues with recent items.
+    /// It is lapped, learns from [`Read::Lagged`] what it missed, and continues with recent items.
     Conflate,
     /// It is lapped, and then fails with [`RingError::DroppedOut`].
     DropOut,
@@ -54,7 +54,7 @@ pub enum Wake {
     Closed,
 }
 
-/// Reads every item from its position on, in the one order that all consumers see.
+/// Reads every item from its position on, in the single order that all consumers see.
 ///
 /// Dropping it detaches it; producers that waited for it continue.
 pub struct Consumer<T: Copy + Send + Sync + 'static> {
@@ -254,7 +254,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
         }
     }
 
-    /// Whether there surely is something to read, to be asked where being late does no harm.
+    /// Whether there certainly is something to read; use it where being late does no harm.
     fn is_ready_soon(&self) -> bool {
         match self.policy {
             // The entry that a sole producer will write next is left alone.
@@ -267,7 +267,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
         self.published > self.position || self.shared.surely_published() > self.position
     }
 
-    /// Learns of published runs until `enough` items are readable; returns how many are, maybe more.
+    /// Picks up published runs until `enough` items are readable; returns how many are, possibly more.
     fn refresh(&mut self, enough: u64) -> u64 {
         if self.published - self.position >= enough {
             return self.published - self.position;
@@ -307,9 +307,9 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
         Read::Items { first, count }
     }
 
-    /// Copies under a gate that stands for no longer than the copy.
+    /// Copies under a gate that is closed no longer than the copy takes.
     fn read_pinned(&mut self, out: &mut Vec<T>, max: usize) -> Result<Read, RingError> {
-        // Memory is found first, so that nothing but the copy happens under the pin.
+        // Allocate first, so that only the copy happens under the pin.
         out.reserve(max);
         let shared = &*self.shared;
         let oldest = shared.published().saturating_sub(shared.window());
@@ -334,7 +334,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
         Ok(Read::Items { first, count })
     }
 
-    /// Goes on half a window back, not at its edge: there the next read would come too late again.
+    /// Continues half a window back, not at its edge, where the next read would come too late again.
     fn lapped(&mut self, published: u64) -> Result<Read, RingError> {
         let from = self.position;
         if self.policy == SlowPolicy::DropOut {

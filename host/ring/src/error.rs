@@ -1,4 +1,4 @@
-//! The errors of the ring, and how the caller is to react to them.
+//! The errors of the ring, and how the caller should react to them.
 
 /// Every failure of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -6,7 +6,7 @@ pub enum RingError {
     /// The configuration is wrong: give a power of two from 2 to [`MAX_CAPACITY`](crate::MAX_CAPACITY).
     #[error("capacity {capacity} is not a power of two between 2 and {max}")]
     Capacity {
-        /// The capacity asked for, in slots.
+        /// The requested capacity, in slots.
         capacity: usize,
         /// The largest capacity allowed, in slots.
         max: usize,
@@ -51,18 +51,18 @@ pub enum RingError {
         /// The largest number of consumers at any time.
         max: usize,
     },
-    /// The sequence asked for was overwritten: read it from the store, and attach further on.
+    /// The requested sequence was overwritten: read it from the store, and attach further on.
     #[error("sequence {asked} was overwritten; the oldest that can be attached to is {oldest}")]
     Overwritten {
-        /// The sequence asked for.
+        /// The requested sequence.
         asked: u64,
         /// The oldest sequence that could be attached to at that moment.
         oldest: u64,
     },
-    /// The sequence asked for has not been published: attach at `published` or use `attach`.
+    /// The requested sequence has not been published: attach at `published` or use `attach`.
     #[error("sequence {asked} lies ahead of {published}, the next to be published")]
     NotYetPublished {
-        /// The sequence asked for.
+        /// The requested sequence.
         asked: u64,
         /// The next sequence to be published at that moment.
         published: u64,

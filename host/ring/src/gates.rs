@@ -13,13 +13,13 @@ pub const MAX_CONSUMERS: usize = 64;
 #[cfg(loom)]
 pub const MAX_CONSUMERS: usize = 3;
 
-/// The value of a gate that holds nobody back.
+/// The value of a gate that blocks nobody.
 pub(crate) const OPEN: u64 = u64::MAX;
 
 pub(crate) struct Gates {
     /// One bit for each gate that has an owner.
     taken: CachePadded<AtomicU64>,
-    /// One bit for each gate whose owner waits for nothing to be lost, as opposed to a passing pin.
+    /// One bit for each gate whose owner must not lose anything, as opposed to a temporary pin.
     waiting: CachePadded<AtomicU64>,
     cursors: [CachePadded<AtomicU64>; MAX_CONSUMERS],
 }
@@ -79,7 +79,7 @@ impl Gates {
         self.slowest_of(self.taken.load(Ordering::Acquire))
     }
 
-    /// The same over the consumers that wait, leaving out passing pins.
+    /// The same over the `Wait` consumers, leaving out temporary pins.
     pub(crate) fn slowest_waiting(&self) -> u64 {
         self.slowest_of(self.waiting.load(Ordering::Acquire))
     }

@@ -4,8 +4,8 @@ use crate::sync::Arc;
 use crate::{RingError, shared::Shared, sole::Sole};
 use std::fmt;
 
-/// Number of slots that a sole producer prefetches ahead of its writes: beyond the stores that a core buffers, and near
-/// enough to be still cached when they come.
+/// Number of slots that a sole producer prefetches ahead of its writes: beyond a core's store buffer, and near enough to be
+/// still cached when they are written.
 const FETCH_AHEAD: u64 = 32;
 
 /// Publishes items. A ring may have any number of producers, usually one for each thread.
@@ -13,9 +13,9 @@ const FETCH_AHEAD: u64 = 32;
 /// Dropping a producer leaves the ring open, and a [sole](crate::Ring::sole_producer) one lets others in again.
 pub struct Producer<T: Copy> {
     shared: Arc<Shared<T>>,
-    /// The end of what this producer may claim without looking at the gates again.
+    /// The end of what this producer may claim without checking the gates again.
     limit: u64,
-    /// Set where there is no other producer.
+    /// Set if there is no other producer.
     sole: Option<Sole>,
 }
 
@@ -57,7 +57,7 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
     ///
     /// `stamp` should be short: producers and consumers further on wait for it. If it panics, the items
     /// stamped before are published and the ring is closed at the item that was not: an order with a hole is
-    /// no order. Consumers then meet [`RingError::Poisoned`] instead of waiting for ever.
+    /// no order. Consumers then get [`RingError::Poisoned`] instead of waiting forever.
     ///
     /// # Errors
     ///
@@ -160,9 +160,9 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
         // that is being read, was read without that having happened before, or is not yet published.
         unsafe {
             match items {
-                // A copy of known length, where events come one by one.
+                // A copy of constant length, for events that come one by one.
                 [item] => {
-                    // Where others may come first, the line would only be torn to and fro.
+                    // With competing producers, the line would only bounce between cores.
                     if self.sole.is_some() && first + FETCH_AHEAD < self.limit {
                         self.shared.slots().fetch_to_write(first + FETCH_AHEAD);
                     }

@@ -57,9 +57,9 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
 
     /// Creates the sole producer: until it is dropped, all others fail with [`RingError::Occupied`].
     ///
-    /// It claims its sequences without competing for them, which pays off when items are published one by one. In
-    /// return a close takes effect only when it next publishes, or is dropped: until then consumers wait. A ring
-    /// that others close should not be left with a sole producer that has nothing to do.
+    /// It claims its sequences without contention, which pays off when items are published one by one. In return a close takes
+    /// effect only when it next publishes, or is dropped: until then consumers wait. A ring that others close should not be left
+    /// with an idle sole producer.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
         self.shared.slowest()
     }
 
-    /// Waits until [`Self::slowest`] is at least `sequence`, which is then true, or `stop` returns true.
+    /// Waits until [`Self::slowest`] is at least `sequence`, and then returns true, or until `stop` returns true.
     ///
     /// `stop` is asked as in [`Consumer::wait`].
     pub fn wait_until_passed(&self, sequence: u64, mut stop: impl FnMut() -> bool) -> bool {

@@ -13,7 +13,7 @@ use crossbeam_utils::CachePadded;
 /// slip in after the close.
 pub(crate) const CLOSED: u64 = 1 << 63;
 
-/// Set in `claimed` while one producer has the ring to itself and counts its claims alone.
+/// Set in `claimed` while one producer has the ring to itself and counts its own claims.
 pub(crate) const SOLE: u64 = 1 << 62;
 
 /// The value of `poisoned` while no producer has panicked.
@@ -22,7 +22,7 @@ const UNHARMED: u64 = u64::MAX;
 pub(crate) struct Shared<T> {
     /// The next sequence to be claimed, [`SOLE`] and [`CLOSED`].
     pub(crate) claimed: CachePadded<AtomicU64>,
-    /// A boundary between runs up to which everything was published; it lags behind until someone looks.
+    /// A boundary between runs up to which everything was published; it lags behind until someone advances it.
     pub(crate) frontier: CachePadded<AtomicU64>,
     /// For each slot the end of the run that last began there. A run of any length costs one store.
     ends: Box<[AtomicU64]>,
@@ -38,7 +38,7 @@ pub(crate) struct Shared<T> {
 
 /// Flags that waiting consumers poll, because they rarely change.
 pub(crate) struct Signs {
-    /// 1 once [`CLOSED`] is set. Looking at `claimed` itself would pull that word away from the producers.
+    /// 1 once [`CLOSED`] is set. Polling `claimed` itself would steal its cache line from the producers.
     closed: AtomicU64,
     /// 1 while a sole producer keeps the frontier where it is. Only a hint: it may be seen late.
     pub(crate) led: AtomicU64,
@@ -83,8 +83,8 @@ impl<T: Copy> Shared<T> {
         self.slots.capacity() as u64
     }
 
-    /// Half the ring: how far producers run ahead of what is published without looking at the gates again,
-    /// and so also the longest run and the distance that is safe to pin.
+    /// Half the ring: how far producers run ahead of what is published without checking the gates again, and so also the longest
+    /// run and the distance that is safe to pin.
     pub(crate) fn window(&self) -> u64 {
         self.capacity() / 2
     }
@@ -137,7 +137,7 @@ impl<T: Copy> Shared<T> {
         self.published()
     }
 
-    /// Opens the gate and lets waiting producers look again.
+    /// Opens the gate and wakes waiting producers.
     pub(crate) fn unpin(&self, gate: usize) {
         self.gates.set(gate, crate::gates::OPEN);
         self.wake_writers();
@@ -187,12 +187,12 @@ impl<T: Copy> Shared<T> {
         }
     }
 
-    /// A boundary up to which all is published, though more may be.
+    /// A boundary up to which everything is published; more may be.
     pub(crate) fn surely_published(&self) -> u64 {
         self.frontier.load(Ordering::Acquire)
     }
 
-    /// Whether the frontier tells all there is to know. It was so a moment ago.
+    /// Whether the frontier alone is authoritative. This may be slightly out of date.
     pub(crate) fn is_led(&self) -> bool {
         self.signs.led.load(Ordering::Relaxed) != 0
     }
@@ -249,7 +249,7 @@ impl<T: Copy> Shared<T> {
         self.gates.slowest_waiting().min(published)
     }
 
-    /// Whether a claim of `len` would be answered now, be it by an error.
+    /// Whether a claim of `len` would return now, even with an error.
     pub(crate) fn is_answered(&self, len: u64) -> bool {
         let claimed = self.claimed.load(Ordering::Relaxed);
         claimed & (CLOSED | SOLE) != 0 || claimed + len <= self.claim_limit()

@@ -67,8 +67,8 @@ impl<T: Copy> Slots<T> {
         unsafe { (*self.cells.get_unchecked(index).get()).write(item) }
     }
 
-    /// Lets the processor fetch the slot of `sequence` to be written to soon. It has last been read on other cores,
-    /// and a store that comes upon such a line holds up all stores behind it.
+    /// Prefetches the slot of `sequence` for writing. It was last read on other cores, and a store that misses on such a line
+    /// stalls all stores after it.
     #[inline]
     #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
     pub(crate) fn fetch_to_write(&self, sequence: u64) {
@@ -141,7 +141,7 @@ impl<T: Copy> Slots<T> {
         unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<T>(), len) }
     }
 
-    /// Says that the slots were being read up to now. Only loom listens.
+    /// Marks that the slots were being read up to now; has an effect only under loom.
     pub(crate) fn read_until_here(&self, first: u64, len: u64) {
         if cfg!(loom) {
             (first..first + len).for_each(|sequence| self.track_read(self.index(sequence)));

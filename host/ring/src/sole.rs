@@ -11,7 +11,7 @@ use crate::sync::Ordering;
 
 /// The position of a sole producer.
 pub(crate) struct Sole {
-    /// The first sequence that was left to it.
+    /// The first sequence that it may claim.
     start: u64,
     /// The next sequence it will claim.
     next: u64,
@@ -47,7 +47,7 @@ impl<T: Copy> Shared<T> {
         }
     }
 
-    /// Claims as [`Self::claim`] does, but for the one producer there is, and without a read-modify-write.
+    /// Like [`Self::claim`], but for the only producer, and without a read-modify-write.
     #[inline]
     pub(crate) fn claim_alone(
         &self,
@@ -56,7 +56,7 @@ impl<T: Copy> Shared<T> {
         limit: &mut u64,
     ) -> Result<Option<u64>, RingError> {
         let first = sole.next;
-        // The line is everybody's to read: nobody writes to it between the taking and the close.
+        // The line stays shared in all caches: nobody writes to it between taking the ring and the close.
         let closed = self.claimed.load(Ordering::Relaxed) & CLOSED != 0;
         if closed || first + len > *limit {
             return self.claim_alone_anew(sole, len, limit);
@@ -85,7 +85,7 @@ impl<T: Copy> Shared<T> {
         Ok(Some(first))
     }
 
-    /// Whether a claim of `len` would be answered now, be it by an error.
+    /// Whether a claim of `len` would return now, even with an error.
     pub(crate) fn is_answered_alone(&self, sole: &Sole, len: u64) -> bool {
         self.claimed.load(Ordering::Relaxed) & CLOSED != 0 || sole.next + len <= self.claim_limit()
     }
@@ -122,7 +122,7 @@ impl<T: Copy> Shared<T> {
         self.wake_all();
     }
 
-    /// As [`Self::claim_limit`]; looks whether the others have finished what they claimed.
+    /// Like [`Self::claim_limit`]; also checks whether the others have finished what they claimed.
     fn limit_alone(&self, sole: &mut Sole) -> u64 {
         let limit = self.claim_limit();
         if !sole.leads && self.surely_published() >= sole.start {

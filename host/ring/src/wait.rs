@@ -4,7 +4,7 @@ use crate::sync::{AtomicUsize, Backoff, Condvar, Mutex, MutexGuard, Ordering, fe
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// The longest a thread stays parked before it looks again, whether or not it was woken.
+/// The longest that a thread stays parked before it checks again, whether or not it was woken.
 ///
 /// Publishing, releasing, detaching and closing wake at once; the limit is for the caller's own `stop`.
 pub const PARK_LIMIT: Duration = Duration::from_millis(1);
@@ -12,15 +12,15 @@ pub const PARK_LIMIT: Duration = Duration::from_millis(1);
 /// How producers wait for free slots, and consumers for items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Never parks and never gives up its core: looks again after each pause of the processor. For threads with a core
-    /// each, where microseconds count.
+    /// Never parks and never gives up its core: checks again after each pause instruction. For threads with a core each, where
+    /// microseconds count.
     BusySpin,
-    /// Never parks. Looks less often the longer it waits, and gives up its time slice after some microseconds of spinning, so that the ring moves on even
-    /// when there is but one core.
+    /// Never parks. Checks less often the longer it waits, and yields its time slice after a few microseconds of spinning, so
+    /// that the ring makes progress even on a single core.
     Spin,
-    /// Spins for a while without giving up its core, then parks until there is something to do. A thread that gives up its
-    /// time slice lets any other thread run to the end of its own, milliseconds, however low its priority; one that is
-    /// parked takes the core back as soon as it is woken.
+    /// Spins for a while without giving up its core, then parks until there is something to do. A thread that yields its time
+    /// slice may have to wait milliseconds for any other thread's slice to end, however low that one's priority; a parked thread
+    /// gets the core back as soon as it is woken.
     SpinThenPark {
         /// The number of rounds of spinning before the thread parks: about a microsecond each, the first ones shorter.
         spins: u32,
@@ -98,7 +98,7 @@ impl<'a> Patience<'a> {
         self.idle_at_most(PARK_LIMIT, ready);
     }
 
-    /// As [`Self::idle`], parked for no longer than `limit`.
+    /// Like [`Self::idle`], but parks for no longer than `limit`.
     pub(crate) fn idle_at_most(&mut self, limit: Duration, ready: impl FnOnce() -> bool) {
         match self.wait {
             Wait::BusySpin => spin_loop(),

@@ -1,8 +1,8 @@
 //! The grants of a deck: what its operator approved. They are in `grants.toml` in the data folder, one table per
 //! strategy, which people can read and edit.
 //!
-//! A grant is for the name of a strategy, whatever module runs under it; the hash of the module that asked and the time
-//! of the approval are stored for the record.
+//! A grant is for the name of a strategy, whatever module runs under it; the hash of the requesting module and the time of the
+//! approval are stored for the record.
 
 use crate::config::GrantSettings;
 use crate::permissions::PermissionRequest;
@@ -80,7 +80,7 @@ impl Grants {
         Ok(Self { file: None, grants })
     }
 
-    /// Returns the grants as they stand, to look things up in; nothing can be approved there for good.
+    /// Returns a snapshot of the grants for look-ups; approvals in it are not stored.
     pub fn as_they_stand(&self) -> Self {
         Self {
             file: None,
@@ -122,7 +122,7 @@ impl Grants {
 
     /// Replaces the grant of a strategy by
     /// [`PermissionDecision::approval`](crate::operator_rules::PermissionDecision::approval). `module` is the hash of
-    /// the module that asked. The grant is on disk before it takes effect.
+    /// the requesting module. The grant is on disk before it takes effect.
     ///
     /// # Errors
     /// The file can't be written durably. The grant has no effect then, unless only the last step failed: the next start

@@ -5,9 +5,9 @@ use tickdeck_model::suggestion::nearest;
 use tickdeck_model::untrusted::{first, quoted};
 use tickdeck_model::{Instrument, Registry, Size, VenueId};
 
-/// The most mistakes that are kept.
+/// Maximum number of mistakes that are kept.
 const MAX_KEPT: usize = 64;
-/// The most names that a message lists.
+/// Maximum number of names that a message lists.
 const MAX_LISTED: usize = 20;
 
 /// Looks up names, and collects the mistakes.

@@ -26,7 +26,7 @@ pub fn risk(config: &Config, registry: &Registry) -> Result<RiskConfig, Problems
     }
     let risk = RiskConfig {
         default,
-        // Each strategy brings its own.
+        // Each strategy has its own.
         strategies: HashMap::new(),
         instruments,
     };

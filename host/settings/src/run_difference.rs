@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Settings as they were written, and the seed that the command line gave over them.
+/// Settings as they were written, and the command line's seed, which overrides theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunSettings<'a> {
     /// The text of the settings file.
@@ -71,18 +71,18 @@ fn describe(name: &str, was: Option<&String>, is: Option<&String>) -> String {
     )
 }
 
-/// Whether a run comes out the same whatever this setting is.
+/// Whether a run's outcome does not depend on this setting.
 fn is_indifferent(key: &str) -> bool {
     let engine = ["workers", "batch", "ring_capacity", "wait", "pin"];
     let of_engine = key.strip_prefix("engine.");
-    // Who may run is decided by what is trusted now; what a strategy was held for is on the reel.
+    // Which strategies may run depends on what is trusted now; why a strategy was held is on the reel.
     key == "wasm.trusted_keys"
         || key.starts_with("journal.")
         || key.starts_with("budget.")
         || of_engine.is_some_and(|key| engine.contains(&key))
 }
 
-/// Returns the values of settings, comments and order aside. Both texts were read as settings before, so they are TOML.
+/// Returns the values of settings, ignoring comments and order. Both texts were read as settings before, so they are TOML.
 fn values(text: &str) -> Values {
     fn gather(prefix: &str, value: &toml::Value, into: &mut Values) {
         match value {

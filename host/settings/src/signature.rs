@@ -1,7 +1,7 @@
 //! Signatures of plugins in minisign's format (Ed25519): `NAME.wasm.minisig` beside `NAME.wasm`.
 //!
-//! One signature covers the module and, by its trusted comment, the name of the file and the hash of `NAME.toml`: neither
-//! can be exchanged for another one that was signed at another time.
+//! One signature covers the module and, through its trusted comment, the name of the file and the hash of `NAME.toml`: neither
+//! can be exchanged for one that was signed at another time.
 //!
 //! With `trusted_keys` in `tickdeck.toml`, a module only runs with a signature by one of these keys. Without, signatures
 //! are ignored.
@@ -20,7 +20,7 @@ const NAME_FIELD: &str = "file:";
 const SETTINGS_FIELD: &str = "settings:";
 /// The suffix of a signature file, after the whole name of the signed file.
 const SUFFIX: &str = ".minisig";
-/// The largest file of a signature or a key: both have comments of any length.
+/// Maximum size of a signature or key file: both have comments of any length.
 const MAX_FILE: u64 = 16 << 10;
 /// Characters of the second signature of a file, which covers its trusted comment: 64 bytes, and `==` at the end.
 const COMMENT_SIGNATURE_CHARACTERS: usize = 88;
@@ -180,13 +180,13 @@ fn is_signed_by(key: &PublicKey, signature: &SignatureBox, module: &[u8]) -> boo
 
 fn parse_signature(minisig: &[u8]) -> Result<SignatureBox, String> {
     let text = std::str::from_utf8(minisig).map_err(|_| "it is not a text".to_owned())?;
-    // The crate takes the length of the last line for granted when it verifies.
+    // The crate assumes the length of the last line when it verifies.
     let last = text.lines().nth(3).unwrap_or_default().trim();
     if last.len() != COMMENT_SIGNATURE_CHARACTERS || !last.ends_with("==") {
         return Err("it does not have minisign's four lines".to_owned());
     }
     let signature = SignatureBox::from_string(text).map_err(|error| error.to_string())?;
-    // The crate reads past the end of what it needs: a file must be what it would write.
+    // The crate ignores trailing data: the file must be exactly what it would write.
     let written = signature.to_string();
     let same = |line| text.lines().nth(line).map(str::trim) == written.lines().nth(line);
     if same(1) && same(3) {
@@ -318,7 +318,7 @@ impl SigningKey {
         self.sign_with(name, at_s, None, data)
     }
 
-    /// As [`SigningKey::sign`], and the signature covers the settings beside the file too.
+    /// Like [`SigningKey::sign`], but the signature covers the settings beside the file too.
     ///
     /// # Errors
     /// Those of [`SigningKey::sign`].

@@ -1,4 +1,4 @@
-//! Grants survive the end of the machine, and one that could not be written durably does not hold.
+//! Grants survive a machine crash, and one that could not be written durably has no effect.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 

@@ -1,19 +1,19 @@
-//! The memory of all strategies of a process, in one account: what every instance has taken, by strategy, against a bound for
-//! all of them together.
+//! The memory of all strategies of a process, in one account: what every instance uses, by strategy, against a bound on the
+//! total.
 //!
-//! An instance has its own limit, `memory_mib`, and within it an answer that a replay repeats: it is refused more. The bound of
-//! the deck is another matter, because who comes first depends on timing: to run into it is a fault, which reels record. What
-//! an instance needs at least is set aside when it is made, so no strategy can take it from another.
+//! Every instance has a limit of its own, `memory_mib`. Hitting it is deterministic: the instance is refused more memory, and a
+//! replay repeats that. The deck's bound is not, because who comes first depends on timing: hitting it is a fault, which reels
+//! record. An instance's minimum is set aside when it is created, so no strategy can take it from another.
 
 use crate::footprint::Footprint;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Bytes that are set aside for every instance, whether it uses them or not: as much as a small strategy takes.
+/// Bytes that are set aside for every instance, whether it uses them or not: as much as a small strategy needs.
 const ASSURED: u64 = 2 << 20;
 
-/// Addresses of all instances together: half of those that a process has on a CPU with the fewest.
+/// Limit on the address space of all instances together: half of what a process has on a CPU with the smallest one.
 const MAX_ADDRESSES: u64 = 64 << 40;
 
 /// The memory of all strategies of a process. Clones share it.
@@ -28,7 +28,7 @@ pub struct MemoryAccount {
 struct Total {
     bytes: AtomicU64,
     addresses: AtomicU64,
-    /// Most bytes; `u64::MAX` if there is no bound.
+    /// Maximum number of bytes; `u64::MAX` if there is no bound.
     bound: AtomicU64,
 }
 
@@ -42,7 +42,7 @@ impl Default for Total {
     }
 }
 
-/// The strategies of a deck have taken all that they may have together.
+/// The strategies of a deck have used up their common bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeckIsFull {
     /// Bytes.
@@ -62,10 +62,10 @@ pub(crate) enum DeckIsFull {
     Addresses,
 }
 
-/// Whether what is made is new to the deck, or one more of what it has.
+/// Whether a new instance is of a module that is new to the deck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomer {
-    /// The first instance of a module: a part of the bound is kept free from these, so that those that run can be replaced.
+    /// The first instance of a module: a part of the bound is reserved from these, so that running strategies can be replaced.
     Module,
     /// Another instance of a module that was admitted.
     Instance,
@@ -82,13 +82,13 @@ impl Newcomer {
 }
 
 impl MemoryAccount {
-    /// Bounds the bytes of all strategies together. Without a call there is no bound, as in a replay, where a fault that the
+    /// Bounds the bytes of all strategies together. By default there is no bound; a replay needs none, because a fault that the
     /// bound caused is on the tape.
     pub fn set_bound(&self, bytes: u64) {
         self.total.bound.store(bytes, Ordering::Relaxed);
     }
 
-    /// Returns the most bytes that all strategies together may take, if there is a bound.
+    /// Returns the maximum number of bytes that all strategies together may use, if there is a bound.
     pub fn bound(&self) -> Option<u64> {
         let bound = self.total.bound.load(Ordering::Relaxed);
         (bound != u64::MAX).then_some(bound)
@@ -152,13 +152,13 @@ impl MemoryAccount {
     }
 }
 
-/// What one instance has taken. Dropped with the instance, it gives everything back.
+/// What one instance uses. Everything is given back when it is dropped with the instance.
 #[derive(Debug)]
 pub(crate) struct Charge {
     total: Arc<Total>,
     strategy: Arc<AtomicU64>,
     used: usize,
-    /// Bytes in the account: what is used, or what is set aside if that is more.
+    /// Bytes charged to the account: those in use, or those set aside if that is more.
     charged: u64,
     addresses: u64,
 }
@@ -190,7 +190,7 @@ impl Charge {
         self.strategy.fetch_sub(less, Ordering::Relaxed);
     }
 
-    /// Raises what is in the account to `bytes`.
+    /// Raises the charged bytes to `bytes`.
     fn charge(&mut self, bytes: u64, newcomer: Newcomer) -> Result<(), DeckIsFull> {
         let more = bytes.saturating_sub(self.charged);
         let bound = self.total.bound.load(Ordering::Relaxed);
@@ -225,7 +225,7 @@ impl Drop for Charge {
     }
 }
 
-/// Adds to a sum unless it would be more than the bound; returns whether it did.
+/// Adds to a sum unless the result would exceed the bound; returns whether it did.
 fn add_within(sum: &AtomicU64, more: u64, bound: u64) -> bool {
     if more == 0 {
         return true;

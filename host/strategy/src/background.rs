@@ -1,4 +1,4 @@
-//! Threads for what trading threads must not wait for: making instances ahead of time, and dropping those that are done.
+//! Threads for work that trading threads must not wait for: creating instances in advance, and dropping retired ones.
 
 use crate::limits::THREAD_STACK;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread that does one job after another. It ends after this is dropped and what was left to do is done; nobody waits
-/// for that.
+/// A thread that does one job after another. Once this is dropped, it finishes the remaining jobs and ends; nobody waits for
+/// that.
 pub(crate) struct Background(Sender<Job>);
 
 impl Background {
@@ -21,9 +21,9 @@ impl Background {
         Ok(Self(jobs))
     }
 
-    /// Leaves a job for the thread.
+    /// Queues a job for the thread.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        // The thread ends no sooner than this; if it could, the job would be dropped here.
+        // The thread does not end before this is dropped; if it did, the job would be dropped here.
         let _ = self.0.send(Box::new(job));
     }
 }

@@ -25,7 +25,7 @@ const SEAL: usize = 32;
 /// Bytes of the key.
 const KEY: usize = 32;
 
-/// Bytes of an entry: more than any machine code that a compiler is allowed to return.
+/// Maximum size of an entry in bytes: more than any machine code that a compiler may return.
 const MAX_ENTRY: u64 = 4 << 30;
 
 /// Where compiled modules are cached.
@@ -33,8 +33,8 @@ const MAX_ENTRY: u64 = 4 << 30;
 pub struct CacheConfig {
     /// The folder, private to this user.
     pub folder: PathBuf,
-    /// The file of the key that entries are sealed with, private to this user and outside the folder. It is made if it does
-    /// not exist.
+    /// The file with the key that seals the entries, private to this user and outside the folder. It is created if it does not
+    /// exist.
     pub key: PathBuf,
 }
 
@@ -107,7 +107,7 @@ impl Cache {
         })
     }
 
-    /// Each part has a fixed length but the last, so no two entries have the same bytes under the seal.
+    /// Every part but the last has a fixed length, so no two entries have the same bytes under the seal.
     fn seal(&self, module: ModuleHash, content: &[u8]) -> Hmac<Sha256> {
         let mut seal = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key has any length");
         seal.update(MAGIC);
@@ -131,8 +131,8 @@ impl Cache {
         }
     }
 
-    /// Writes a temporary file and renames it, so that a reader sees a whole entry or none. Not synced into the folder: an entry that
-    /// a power cut takes away costs a compilation.
+    /// Writes a temporary file and renames it, so that a reader sees a whole entry or none. The folder is not synced: an entry
+    /// lost to a power cut only costs a compilation.
     fn write(&self, entry: &Path, parts: [&[u8]; 3]) -> io::Result<()> {
         let mut file = temporary(&self.folder)?;
         for part in parts {
@@ -175,7 +175,7 @@ fn key(file: &Path) -> Result<[u8; KEY], String> {
     })
 }
 
-/// Two hosts that start at once get the same key: that of the one that is first.
+/// Two hosts that start at the same time get the same key: that of the first one.
 fn make_key(file: &Path) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

@@ -63,7 +63,7 @@ pub fn with_contract(module: &[u8], world: World, file: &str) -> Result<Vec<u8>,
 
 /// Encodes a core module that was built for `version` of the contract as a component; an error is a text for the user.
 pub(crate) fn encode(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, String> {
-    // If the encoder panics on its input, that ends this thread and nothing else.
+    // If the encoder panics on its input, only this thread ends.
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .name("tickdeck-encode".to_owned())

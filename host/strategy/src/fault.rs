@@ -167,7 +167,7 @@ fn frame(frame: &FrameInfo) -> Option<String> {
     Some(start_of(&text).to_owned())
 }
 
-/// Describes an instance that was not made.
+/// Describes why an instance could not be created.
 pub(crate) fn not_made(name: &str, why: &dyn std::fmt::Display) -> Fault {
     Fault(format!("strategy `{name}`, instantiation: {why}"))
 }

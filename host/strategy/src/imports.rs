@@ -179,7 +179,7 @@ impl instruments::Host for State {
     }
 }
 
-// Interfaces of types only; a component that uses them imports them nevertheless.
+// Interfaces with types only; a component that uses them still imports them.
 impl types::Host for State {}
 impl crate::generated::events::Host for State {}
 impl crate::generated::actions::Host for State {}

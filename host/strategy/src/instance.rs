@@ -28,7 +28,7 @@ pub struct Instance {
     guest: Guest,
     /// Number of messages in the manifest.
     messages: u32,
-    /// While it is held, another module of the same content is not compiled again.
+    /// Keeps the compiled code alive, so that loading the same module again does not recompile it.
     _code: Arc<Component>,
     /// Declared last: keeps the ticker alive, without which no time limit holds.
     _engine: WasmEngine,
@@ -38,7 +38,7 @@ pub struct Instance {
 pub(crate) struct Guest {
     store: Store<imports::State>,
     lifecycle: lifecycle::Guest,
-    /// Lifted by hand as well, because snapshots are taken all the time.
+    /// Lifted by hand too, because snapshots are frequent.
     save: TypedFunc<(), (Result<StateBytes, String>,)>,
     hot: OnEvents,
     limits: ResourceLimits,
@@ -84,7 +84,7 @@ enum OnEvents {
 }
 
 impl OnEvents {
-    /// Finds the function and checks its type against that of the hand-written lowering.
+    /// Looks up the function and checks its type against that of the hand-written lowering.
     fn find(
         instance: &wasmtime::component::Instance,
         store: &mut Store<imports::State>,
@@ -122,7 +122,7 @@ impl Instance {
         }
     }
 
-    /// Bytes that the instance makes the host hold: memories, tables, globals and core instances.
+    /// Bytes of host memory that the instance uses: memories, tables, globals and core instances.
     pub fn memory_bytes(&self) -> usize {
         self.guest.store.data().limiter.used()
     }

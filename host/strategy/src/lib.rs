@@ -15,13 +15,13 @@
 //!
 //! - [`Runtime`] loads modules. Clones share one engine, its compile cache and the clock of its time limits.
 //! - [`Module`] is a compiled strategy with its [`Manifest`]. It is cheap to clone and starts any number of instances.
-//! - [`Program`] is a module with its settings, behind `engine::port::Code`; it has an instance made ahead, and `version`
-//!   describes it to the engine.
-//! - [`MemoryAccount`] has the memory of all strategies, by strategy, against a bound.
+//! - [`Program`] is a module with its settings, behind `engine::port::Code`; it keeps an instance ready in advance, and
+//!   `version` describes it to the engine.
+//! - [`MemoryAccount`] accounts for the memory of all strategies, by strategy, against a bound.
 //! - [`Instance`] is a running strategy, behind `engine::port::Strategy`. After a fault every call fails; drop it. A `save`
 //!   that the strategy refuses is an error too, but the instance lives on.
 //! - [`with_contract`] embeds the contract's type in a core module that was written by hand.
-//! - [`compile`] turns a stranger's bytes into machine code, in a child process that can reach nothing.
+//! - [`compile`] turns untrusted bytes into machine code, in a child process that can reach nothing.
 //! - [`watch`] finds the modules in the plugins folder, and their changes while the process runs.
 //!
 //! The runtime is this crate's wasmtime host; "the host" means the whole process that runs strategies.

@@ -24,14 +24,14 @@ pub(crate) const HOT_FUEL: usize = 1 << 20;
 /// Bytes that a guest may pass to the host in one lifecycle call: a state, and slack for other text.
 pub(crate) const LIFECYCLE_FUEL: usize = MAX_STATE + (64 << 10);
 
-/// Interval at which the epoch advances; it is the precision of time limits.
+/// Interval at which the epoch advances, which is the resolution of time limits.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks after which a call that still runs is checked for the first time. With one, every call that happens to span a
-/// tick would be checked.
+/// Ticks after which a call that is still running is checked for the first time. With one tick, every call that happens to
+/// span a tick would be checked.
 pub(crate) const FIRST_LOOK_TICKS: u64 = 2;
 
-/// Elements of one table. The largest interpreters need some ten thousand.
+/// Elements of one table. The largest interpreters need about ten thousand.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
 /// Bytes of an element of a table: a pointer, and as much again while the table moves to grow.
@@ -46,8 +46,8 @@ pub struct ResourceLimits {
     pub time_ms: u32,
     /// CPU time of one lifecycle call that nothing waits for: instantiation, describe, and the first init.
     pub lifecycle_ms: u32,
-    /// CPU time of `save`, `restore`, `stop`, and of `init` in the place of another instance: other strategies on the same
-    /// thread wait for these.
+    /// CPU time of `save`, `restore`, `stop`, and of `init` in place of another instance: other strategies on the same thread
+    /// wait for these.
     pub handover_ms: u32,
     /// Log lines per second; further lines are counted and dropped.
     pub log_lines_per_s: u32,
@@ -76,7 +76,7 @@ pub(crate) struct TimeLimit {
 /// Whether the thread that starts an instance has strategies waiting on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// A thread that can wait: nothing trades yet, or something else does.
+    /// A thread that can wait: nothing trades yet, or another instance does.
     Ahead,
     /// A trading thread, where an instance takes the place of another.
     InPlace,
@@ -115,8 +115,8 @@ impl ResourceLimits {
     }
 }
 
-/// Counts everything that an instance makes the host hold, in one sum: its memories and tables as they grow, and the rest
-/// from the beginning.
+/// Counts all host memory that an instance uses, in one sum: its memories and tables as they grow, and the rest from the
+/// beginning.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,
@@ -127,7 +127,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// Limits an instance of this footprint, which `charge` holds already.
+    /// Limits an instance with this footprint, which `charge` already includes.
     ///
     /// # Errors
     /// The instance alone takes more than its strategy may.
@@ -155,7 +155,7 @@ impl Limiter {
         })
     }
 
-    /// Bytes in all that the guest asked for in this call and was refused.
+    /// Total bytes that the guest requested in this call and was refused.
     pub(crate) const fn refused(&self) -> Option<usize> {
         self.refused
     }
@@ -175,7 +175,7 @@ impl Limiter {
             self.refused = Some(wanted);
             return Ok(false);
         }
-        // A trap: what a strategy is answered must not depend on the others, or a replay would differ.
+        // A trap: the answer to a strategy must not depend on the others, or a replay would diverge.
         self.charge.grow(added)?;
         self.added = added;
         Ok(true)
@@ -243,7 +243,7 @@ pub(crate) struct Deadline {
     /// The name of the limit's setting.
     setting: &'static str,
     first_look: Option<Duration>,
-    /// Whether the limit applies as it is, whatever the runtime's factor.
+    /// Whether the limit applies unscaled, whatever the runtime's factor.
     is_strict: bool,
 }
 
@@ -267,13 +267,13 @@ impl Deadline {
         self.setting
     }
 
-    /// From now on applies the limit without the runtime's factor.
+    /// Applies the limit without the runtime's factor from now on.
     pub(crate) const fn restore_time_limit(&mut self) {
         self.is_strict = true;
     }
 
-    /// Returns the CPU time of the call, if it was long enough to be looked at. Its time before the first look, one to two
-    /// ticks, is taken for one.
+    /// Returns the CPU time of the call, if it was long enough to be checked. Its time before the first check, one to two ticks,
+    /// counts as one.
     pub(crate) fn used(&self, thread_time: impl FnOnce() -> Duration) -> Option<Duration> {
         let first_look = self.first_look?;
         Some(TICK + thread_time().saturating_sub(first_look))

@@ -13,7 +13,7 @@ use tickdeck_model::Untrusted;
 use tickdeck_model::untrusted::one_line;
 use wasmparser::{Encoding, Parser, Payload};
 
-/// Bytes of a module file. The largest interpreter (Python) has 18 MiB.
+/// Maximum size of a module file in bytes. The largest interpreter (Python) has 18 MiB.
 pub const MAX_MODULE: usize = 64 << 20;
 
 /// The interfaces that a strategy may import: three to call, and the three of types that those use.
@@ -23,7 +23,7 @@ const LIFECYCLE: &str = "lifecycle";
 const HOT: &str = "hot";
 const HOT_BYTES: &str = "hot-bytes";
 
-/// What is known of a module from its imports, its exports and its sections.
+/// What is known about a module from its imports, its exports and its sections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shape {
     pub(crate) world: World,
@@ -31,7 +31,7 @@ pub(crate) struct Shape {
     pub(crate) contract: String,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
-    /// What an instance of it holds.
+    /// What an instance of it costs the host.
     pub(crate) footprint: Footprint,
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-/// Refuses what is larger than any module.
+/// Refuses a file that is larger than any module may be.
 pub(crate) fn check_size(bytes: &[u8], file: &str) -> Result<(), LoadError> {
     match bytes.len() <= MAX_MODULE {
         true => Ok(()),

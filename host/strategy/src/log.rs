@@ -40,8 +40,8 @@ impl std::fmt::Display for LogLevel {
 
 /// Receives log lines. Called on the strategy's thread and within its time limit: pass the line on and return.
 pub trait LogSink: Send + Sync {
-    /// Receives one line that is fit for a terminal, of at most [`MAX_LINE`](crate::MAX_LINE) bytes before escapes and the
-    /// count of those that were cut.
+    /// Receives one line that is safe for a terminal, of at most [`MAX_LINE`](crate::MAX_LINE) bytes before escapes and the
+    /// count of bytes that were cut.
     fn line(&self, strategy: &str, level: LogLevel, text: &str);
 }
 

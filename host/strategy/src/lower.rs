@@ -1,4 +1,4 @@
-//! Hand-written lowering of the hot path: a batch goes in by one memcpy, actions come out as bytes, counted first.
+//! Hand-written lowering of the hot path: a batch goes in by one memcpy, actions come out as bytes, after a length check.
 //!
 //! wasmtime's derived lowering walks every field of every event. A slot of the ring already has the guest's layout, so
 //! [`Slot`] lowers a list of events as plain bytes. The component's types are checked against the derived ones in
@@ -191,9 +191,9 @@ thread_local! {
 pub(crate) struct StateBytes(pub(crate) Vec<u8>);
 
 impl StateBytes {
-    /// Makes a call on this thread that returns a state, which is put into `buffer`.
+    /// Makes a call on this thread that returns a state, which is stored in `buffer`.
     pub(crate) fn with_buffer<R>(buffer: &mut Vec<u8>, call: impl FnOnce() -> R) -> R {
-        // Lifting sees nothing but the call's own arguments, so the buffer is passed in a thread-local.
+        // Lifting sees only the call's own arguments, so the buffer is passed in a thread-local.
         BUFFER.set(std::mem::take(buffer));
         let answer = call();
         *buffer = BUFFER.take();

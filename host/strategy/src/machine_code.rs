@@ -1,4 +1,4 @@
-//! The one place where machine code becomes something that runs.
+//! The one place where machine code becomes executable.
 
 #![allow(
     unsafe_code,
@@ -8,9 +8,9 @@
 use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
 
-/// Takes over the machine code of a component. It must come from this host's compiler: over the pipe of a child that this process
-/// started, from this process itself, or from an entry of the cache with this host's seal. wasmtime checks once more that it was
-/// compiled by the same version with the same settings.
+/// Loads the machine code of a component. It must come from this host's compiler: over the pipe of a child that this process
+/// started, from this process itself, or from a cache entry with this host's seal. wasmtime checks again that it was compiled
+/// by the same version with the same settings.
 pub(crate) fn component(engine: &Engine, code: &[u8]) -> Result<Component> {
     // SAFETY: `code` is the output of `Engine::precompile_component` for an engine with the same compatibility hash, which
     // the callers compare; the slice is this process's own memory, which nobody else can change.

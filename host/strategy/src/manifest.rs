@@ -58,7 +58,7 @@ pub enum Subscription {
         /// In the unit that `basis` names.
         step: u32,
     },
-    /// A signal, by its published name, by `NAME/SIGNAL` if it has to be that of strategy `NAME`, or `{name}`.
+    /// A signal, by its published name, by `NAME/SIGNAL` if it must come from strategy `NAME`, or `{name}`.
     Signals(Untrusted),
     /// The account's balances.
     Accounts,
@@ -134,7 +134,7 @@ impl Manifest {
         }
     }
 
-    /// Returns the lists that are too long. What is beyond their limits is not looked at: it could be anything.
+    /// Returns the lists that are too long. Entries beyond the limits are not inspected: they could be anything.
     fn excesses(&self) -> Vec<String> {
         let counts = [
             ("parameters", self.parameters.len(), MAX_ENTRIES),

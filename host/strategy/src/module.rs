@@ -27,9 +27,9 @@ pub struct Inspection {
     pub world: World,
     /// The contract version that it was built for.
     pub contract: Untrusted,
-    /// The interfaces that it imports; of many, the first.
+    /// The interfaces that it imports; if there are many, the first ones.
     pub imports: Vec<Untrusted>,
-    /// Its exports; some toolchains add one of their own. Of many, the first.
+    /// Its exports; some toolchains add one of their own. If there are many, the first ones.
     pub exports: Vec<Untrusted>,
     /// Size of the file in bytes.
     pub size: usize,
@@ -37,7 +37,7 @@ pub struct Inspection {
     pub hash: ModuleHash,
     /// Its manifest.
     pub manifest: Manifest,
-    /// Time that it took to compile the module, or to take it from the cache.
+    /// Time to compile the module, or to load it from the cache.
     pub compile_time: Duration,
     /// How the compile cache served it.
     pub cache: CacheUse,
@@ -69,7 +69,7 @@ struct Inner {
     inspection: Inspection,
     exports: Exports,
     footprint: Footprint,
-    /// While it is held, another module of the same content is not compiled again.
+    /// Keeps the compiled code alive, so that loading the same module again does not recompile it.
     code: Arc<Component>,
     engine: WasmEngine,
 }

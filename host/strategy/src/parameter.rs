@@ -5,10 +5,10 @@ use tickdeck_model::Untrusted;
 use tickdeck_model::name::{NAME_RULE, is_name};
 use tickdeck_model::untrusted::{is_line, quoted};
 
-/// Bytes of a doc.
+/// Maximum size of a description in bytes.
 pub(crate) const MAX_DOC: usize = 16 << 10;
 
-/// Bytes of a value.
+/// Maximum size of a value in bytes.
 const MAX_VALUE: usize = 4_096;
 
 /// A parameter and the values that it accepts.
@@ -68,7 +68,7 @@ impl std::fmt::Display for ParameterKind {
 }
 
 impl Parameter {
-    /// Returns the rule that the definition breaks, if it breaks one.
+    /// Returns the rule that the definition breaks, if any.
     pub(crate) fn problem(&self) -> Option<String> {
         if !is_name(&self.name) {
             return Some(NAME_RULE.to_owned());

@@ -7,7 +7,7 @@ use tickdeck_model::suggestion::nearest;
 use tickdeck_model::untrusted::quoted;
 use tickdeck_model::{BarBasis, Feed, FeedRequest, Pad, Registry, TextId, Untrusted};
 
-/// The most unknown parameters that are reported: each costs a search for the one that was meant.
+/// Maximum number of unknown parameters reported: each costs a search for the one that was meant.
 const MAX_UNKNOWN: usize = 64;
 
 /// Why the value of a parameter is refused.
@@ -47,7 +47,7 @@ pub enum WantError {
     /// The deck has no such instrument. The user must correct the symbol or add its venue.
     #[error("{wanted}: no instrument {} in this deck{}", quoted(symbol), did_you_mean(nearest.as_deref()))]
     NoInstrument {
-        /// The subscription or parameter that asks for it.
+        /// The subscription or parameter that refers to it.
         wanted: String,
         /// The symbol.
         symbol: String,

@@ -1,10 +1,10 @@
-//! Reading files that nobody but this user can have written.
+//! Reading files that only this user can have written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Who may do what to a file, besides its owner, this user.
+/// What others may do with a file that this user owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// Others may read it, not write it.
@@ -13,8 +13,8 @@ pub(crate) enum Owner {
     Alone,
 }
 
-/// Reads a regular file of this user, at most `limit` bytes of it, without following a link. What is checked is the file that
-/// is read, whatever happens to its name meanwhile.
+/// Reads a regular file of this user, at most `limit` bytes of it, without following a link. The checks apply to the opened
+/// file, whatever happens to its name in the meantime.
 pub(crate) fn read(path: &Path, limit: u64, owner: Owner) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
     options.read(true);

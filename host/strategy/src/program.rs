@@ -1,8 +1,7 @@
 //! A module with its settings, from which the engine creates instances.
 //!
-//! One instance is made ahead by a thread of its own, where the runtime makes spares: the thread that a strategy runs on then
-//! only starts it. What is left of an instance is dropped by another thread: to give back the memory of a large one takes
-//! milliseconds.
+//! If the runtime makes spares, one instance is created in advance on a separate thread, so the strategy's thread only has to
+//! start it. A retired instance is dropped on another thread: releasing the memory of a large one takes milliseconds.
 
 use crate::account::Newcomer;
 use crate::instance::Instance;
@@ -16,12 +15,12 @@ use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, SwapPolicy
 use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
-/// A module with its settings. An instance is made in advance, so that a handover waits only for `init` or `restore`.
+/// A module with its settings. An instance is created in advance, so that a handover waits only for `init` or `restore`.
 pub struct Program {
     stock: Arc<Stock>,
 }
 
-/// What instances are made of, and the one that was made ahead.
+/// What instances are created from, and the spare one.
 struct Stock {
     module: Module,
     options: StartOptions,
@@ -32,7 +31,7 @@ struct Stock {
     is_admitted: AtomicBool,
 }
 
-/// An instance is being made, until this is dropped.
+/// Marks that an instance is being created, until this is dropped.
 struct Making<'a>(&'a AtomicBool);
 
 impl Drop for Making<'_> {
@@ -65,7 +64,7 @@ impl Program {
         &self.stock.options
     }
 
-    /// Makes an instance in advance, unless there is one; call it on a thread that can wait.
+    /// Creates an instance in advance, unless there is one; call it on a thread that can wait.
     ///
     /// # Errors
     /// The module's start function traps, or there is no memory for the instance.
@@ -113,7 +112,7 @@ impl Program {
         started.map(|()| placed)
     }
 
-    /// Also for an instance that did not start: it is dropped elsewhere too.
+    /// Wraps an instance, started or not, so that another thread drops it.
     fn placed(&self, unstarted: Unstarted) -> Box<dyn Strategy> {
         Box::new(Placed {
             instance: Some(unstarted.into_instance()),
@@ -169,15 +168,15 @@ impl Stock {
         self.spare().is_some()
     }
 
-    /// Takes the instance that was made ahead, and has the next one made; without one, makes it here.
+    /// Takes the spare instance and has the next one created; without a spare, creates one here.
     fn take(self: &Arc<Self>, start: Start) -> Result<Unstarted, Fault> {
         let spare = self.spare().take();
-        // Why there was none may be over: other strategies have given memory back.
+        // The reason for having none may be gone: other strategies may have given memory back.
         let taken = match spare {
             Some(Ok(spare)) => Ok(spare),
             Some(Err(_)) | None => self.make(start),
         };
-        // Only then: the one that is needed has the first claim on memory.
+        // Only now: the instance that is needed has the first claim on memory.
         self.order();
         taken
     }
@@ -194,14 +193,14 @@ impl Stock {
         Ok(made)
     }
 
-    /// Has an instance made ahead, unless one is being made.
+    /// Has an instance created in advance, unless one is being created.
     fn order(self: &Arc<Self>) {
         if !self.makes_spares() || self.is_making.swap(true, Ordering::AcqRel) {
             return;
         }
         let stock = Arc::downgrade(self);
         self.module.engine().spares().run(move || {
-            // By now the program may be gone.
+            // The program may be gone by now.
             let Some(stock) = stock.upgrade() else {
                 return;
             };

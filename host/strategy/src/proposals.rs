@@ -52,8 +52,8 @@ pub(crate) fn refusal(error: &BinaryReaderError, bytes: &[u8], file: &str) -> Lo
     }
 }
 
-/// Whether a second memory is the only error. The validator names the missing feature of the other proposals that the
-/// tests list, but reports a second memory as one too many.
+/// Whether a second memory is the only error. For the other proposals that the tests list, the validator names the missing
+/// feature, but it reports a second memory as one too many.
 fn has_several_memories(bytes: &[u8]) -> bool {
     let features = ALLOWED.union(WasmFeatures::MULTI_MEMORY);
     Validator::new_with_features(features)
@@ -73,8 +73,8 @@ mod tests {
         config
     }
 
-    /// Every proposal that wasmtime knows, by name, must be in exactly one of the two lists. One that a new version
-    /// adds is in neither: it fails here until somebody has looked at it.
+    /// Every proposal that wasmtime knows, by name, must be in exactly one of the two lists. One that a new version adds is in
+    /// neither: it fails here until somebody has reviewed it.
     #[test]
     fn every_proposal_that_wasmtime_knows_is_allowed_or_refused_by_name() {
         const REFUSED: [&str; 31] = [

@@ -1,4 +1,4 @@
-//! Loads modules: reads and checks a file, compiles it or takes it from the cache, and lets it describe itself.
+//! Loads modules: reads and checks a file, compiles it or takes it from the cache, and calls its `describe`.
 
 use crate::account::MemoryAccount;
 use crate::cache::{Cache, CacheUse};
@@ -19,7 +19,7 @@ use tickdeck_model::untrusted::one_line;
 use tickdeck_model::{ModuleHash, Untrusted};
 use wasmtime::component::Component;
 
-/// The most imports, and exports, that an inspection lists.
+/// Maximum number of imports, and of exports, that an inspection lists.
 const MAX_SHOWN: usize = 256;
 
 /// Loads modules and runs them on one engine. Clones share the engine, its compile cache and its clock.
@@ -39,8 +39,8 @@ struct Inner {
     in_use: Mutex<HashMap<ModuleHash, Known>>,
 }
 
-/// A module that is compiled and not yet asked to describe itself. Holding it keeps [`Runtime::load_bytes`] from compiling the same
-/// bytes again.
+/// A module that is compiled but whose `describe` was not called yet. Holding it keeps [`Runtime::load_bytes`] from compiling
+/// the same bytes again.
 #[derive(Clone)]
 pub struct CompiledModule {
     code: Arc<Component>,
@@ -72,7 +72,7 @@ struct Known {
 }
 
 impl Runtime {
-    /// Sets up the engine and starts the thread that its time limits are counted by.
+    /// Sets up the engine and starts the thread that counts its time limits.
     ///
     /// # Errors
     /// The cache folder cannot be trusted or created, or the engine does not work on this machine.
@@ -95,8 +95,8 @@ impl Runtime {
         })
     }
 
-    /// Loads a module from a file: checks its names, compiles it or takes it from the cache, and lets it describe itself
-    /// under `limits`. Takes milliseconds to seconds, so call it on a thread that can wait. `name` appears in faults.
+    /// Loads a module from a file: checks its names, compiles it or takes it from the cache, and calls its `describe` under
+    /// `limits`. Takes milliseconds to seconds, so call it on a thread that can wait. `name` appears in faults.
     ///
     /// # Errors
     /// The file is not a strategy, or not one that this runtime supports; the text names the file, the place and the fix.
@@ -151,10 +151,10 @@ impl Runtime {
         )
     }
 
-    /// Compiles a module, or takes it from where it is: in use by a strategy, or in the cache. None of its code runs.
+    /// Compiles a module, unless its code is already in use by a strategy or in the cache. None of its code runs.
     ///
     /// # Errors
-    /// Those of [`Runtime::load`], but for the manifest's.
+    /// Those of [`Runtime::load`], except for the manifest's.
     pub fn compile(&self, bytes: &[u8], file: &str) -> Result<CompiledModule, LoadError> {
         let start = Instant::now();
         check_size(bytes, file)?;
@@ -191,7 +191,7 @@ impl Runtime {
         Ok(done(code, shape, cache, warning))
     }
 
-    /// Ends every compilation that runs, and refuses further ones, because the host stops.
+    /// Ends every running compilation, and refuses further ones, because the host stops.
     pub fn cancel_compilations(&self) {
         self.inner.compiler.cancel();
     }
@@ -215,26 +215,26 @@ impl Runtime {
             .store(factor, Ordering::Relaxed);
     }
 
-    /// Returns the account of the memory that strategies take.
+    /// Returns the account of the memory that strategies use.
     pub fn memory(&self) -> &MemoryAccount {
         self.inner.engine.memory()
     }
 
-    /// Makes instances ahead from now on, so that one that faults is replaced without holding up the thread that it ran on.
-    /// Without this, instances are made where they are needed, as in a replay.
+    /// Creates instances in advance from now on, so that one that faults is replaced without blocking the thread that it ran
+    /// on. Without this, instances are created where they are needed, as in a replay.
     pub fn make_spares(&self) {
         let makes_spares = self.inner.engine.makes_spares();
         makes_spares.store(true, Ordering::Relaxed);
     }
 
-    /// Runs `prepare` on each of the runtime's own threads that make and drop instances: to set its priority, say.
+    /// Runs `prepare` on each of the runtime's own threads that create and drop instances: to set its priority, say.
     pub fn on_own_threads(&self, prepare: impl Fn() + Clone + Send + 'static) {
         let engine = &self.inner.engine;
         engine.spares().run(prepare.clone());
         engine.drops().run(prepare);
     }
 
-    /// Takes over what the compiler returned, if it was compiled for this engine.
+    /// Loads what the compiler returned, if it was compiled for this engine.
     fn take_over(&self, compiled: &Compilation, file: &str) -> Result<Component, LoadError> {
         let failed = |problem: String| LoadError::Compiler {
             file: file.to_owned(),
@@ -282,7 +282,7 @@ impl Runtime {
     }
 }
 
-/// Returns the first names of interfaces, which a module chooses.
+/// Returns the first of the interfaces' names, which are untrusted because the module chooses them.
 fn shown(names: &[String]) -> Vec<Untrusted> {
     let first = names.iter().take(MAX_SHOWN);
     first.map(|name| Untrusted::new(name)).collect()

@@ -9,9 +9,9 @@ use std::sync::Arc;
 pub struct RuntimeConfig {
     /// The cache of compiled modules. None: compile at every start.
     pub cache: Option<CacheConfig>,
-    /// The compiler. Strangers' modules are for a [`ChildCompiler`](crate::compile::ChildCompiler).
+    /// The compiler. Use a [`ChildCompiler`](crate::compile::ChildCompiler) for untrusted modules.
     pub compiler: Arc<dyn Compiler>,
-    /// Whether every NaN has the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
+    /// Whether every NaN has the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy a few
     /// nanoseconds per event.
     pub nan_canonicalisation: bool,
 }

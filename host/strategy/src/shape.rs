@@ -1,8 +1,8 @@
 //! Limits on the shape of a module, checked while it is validated and before it is encoded or compiled.
 //!
-//! Compilers take time and memory that grow faster than some of a module's dimensions, and a component of two kilobytes can
-//! ask for a billion instances. Each limit is far above what the toolchains of every guest language emit (CPython, the
-//! largest, is given in parentheses), and is found out while the file is read once.
+//! Compilers use time and memory that grow superlinearly with some of a module's dimensions, and a component of two kilobytes
+//! can ask for a billion instances. Each limit is far above what the toolchains of every guest language emit (CPython, the
+//! largest, is given in parentheses), and all are checked in a single pass over the file.
 
 use crate::error::LoadError;
 use crate::footprint::{Footprint, MAX_COMPONENTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
@@ -16,36 +16,36 @@ use wasmparser::{
 /// Functions of a file (17,000).
 const FUNCTIONS: u64 = 100_000;
 
-/// Local variables of a function, with its parameters (some hundreds).
+/// Local variables of a function, with its parameters (hundreds).
 const LOCALS: u64 = 10_000;
 
-/// Values on the stack of a function (some dozens).
+/// Values on the stack of a function (dozens).
 const OPERANDS: u64 = 10_000;
 
-/// Blocks within blocks of a function (300, in the loop of an interpreter).
+/// Nesting depth of a function's blocks (300, in the loop of an interpreter).
 const BLOCKS: u64 = 2_000;
 
-/// Components within components (2).
+/// Nesting depth of components (2).
 const COMPONENTS: u64 = 16;
 
-/// Global variables of a started strategy (some thousands).
+/// Global variables of a started strategy (thousands).
 const GLOBALS: u64 = 50_000;
 
 /// A module or component that is being read.
 #[derive(Default)]
 struct Frame {
     is_module: bool,
-    /// What an instance of each module and component in its index spaces holds.
+    /// The footprint of an instance of each module and component in its index spaces.
     modules: Vec<Footprint>,
     components: Vec<Footprint>,
-    /// What an instance of itself holds.
+    /// The footprint of an instance of itself.
     made: Footprint,
 }
 
-/// Validates a module or component, checks its shape, and returns what an instance of it holds.
+/// Validates a module or component, checks its shape, and returns the footprint of an instance.
 ///
 /// # Errors
-/// It is not valid, uses a proposal that is not allowed, or is of an absurd shape.
+/// It is not valid, uses a proposal that is not allowed, or has an absurd shape.
 pub(crate) fn validate(bytes: &[u8], file: &str) -> Result<Footprint, LoadError> {
     Walk::default().validate(bytes).map_err(|stop| match stop {
         Stop::Invalid(error) => refusal(&error, bytes, file),
@@ -73,7 +73,7 @@ struct Walk {
     frames: Vec<Frame>,
     functions: u64,
     allocations: FuncValidatorAllocations,
-    /// What an instance of the whole holds, once all of it is read.
+    /// The footprint of an instance of the whole, once all of it is read.
     whole: Footprint,
 }
 
@@ -167,7 +167,7 @@ impl Walk {
         check(&frame.made)
     }
 
-    /// Puts what was read into the index space of what contains it.
+    /// Ends a module or component: adds it to the index space of its container.
     fn end(&mut self) -> Result<(), Stop> {
         let Some(frame) = self.frames.pop() else {
             return Ok(());

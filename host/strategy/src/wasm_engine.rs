@@ -1,4 +1,4 @@
-//! The wasmtime engine of a process: its settings, the host functions, and the clock that time limits are counted by.
+//! The wasmtime engine of a process: its settings, the host functions, and the clock that counts time limits.
 
 use crate::account::MemoryAccount;
 use crate::background::Background;
@@ -19,8 +19,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// Frames that a backtrace holds; deep recursion would fill thousands.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
 
-/// The engine that modules are compiled by and instances run on. Clones share one. Modules and instances keep a clone,
-/// because time limits hold only while the ticker runs.
+/// The engine that compiles modules and runs instances. Clones share one engine. Modules and instances keep a clone, because
+/// time limits are enforced only while the ticker runs.
 #[derive(Clone)]
 pub(crate) struct WasmEngine {
     inner: Arc<Inner>,
@@ -29,12 +29,12 @@ pub(crate) struct WasmEngine {
 struct Inner {
     engine: Engine,
     linker: Linker<State>,
-    /// How many times its limit a call may run.
+    /// The factor by which the time limits of calls are multiplied.
     time_limit_factor: Arc<AtomicU32>,
     memory: MemoryAccount,
-    /// Whether instances are made ahead.
+    /// Whether instances are created in advance.
     makes_spares: AtomicBool,
-    /// Makes instances ahead; apart from the other, because this one runs strategies' code.
+    /// Creates instances in advance; a separate thread, because this one runs strategies' code.
     spares: Background,
     /// Drops instances.
     drops: Background,
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 impl WasmEngine {
-    /// Sets up the engine and starts the thread that its time limits are counted by.
+    /// Sets up the engine and starts the thread that counts its time limits.
     pub(crate) fn new(nan_canonicalisation: bool) -> Result<Self, LoadError> {
         let engine = Engine::new(&engine_config(nan_canonicalisation)).map_err(unavailable)?;
         let linker = linker(&engine).map_err(unavailable)?;
@@ -91,7 +91,7 @@ impl WasmEngine {
     }
 }
 
-/// Makes an engine to compile by, the same as those that run what it compiles.
+/// Creates an engine for compiling, with the same settings as those that run the result.
 pub(crate) fn compiling_engine(nan_canonicalisation: bool) -> Result<Engine, LoadError> {
     Engine::new(&engine_config(nan_canonicalisation)).map_err(unavailable)
 }
@@ -116,7 +116,7 @@ fn engine_config(nan_canonicalisation: bool) -> Config {
         .parallel_compilation(true)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
-        // Maps only the used part of the addresses that it reserves.
+        // Maps only the used part of the reserved address space.
         .memory_reservation(MEMORY_RESERVATION)
         .memory_guard_size(MEMORY_GUARD)
         .memory_init_cow(true)

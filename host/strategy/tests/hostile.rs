@@ -619,7 +619,7 @@ proptest::proptest! {
     }
 }
 
-/// `wit-component` recurses without end over packages that use each other; one wrong byte in a name is enough.
+/// `wit-component` recurses endlessly over packages that use each other; one wrong byte in a name is enough.
 #[test]
 fn packages_that_use_each_other_do_not_abort_the_host() {
     let core = Guest::new().core();

@@ -1,5 +1,5 @@
-//! Everything that a guest makes the host hold counts towards one limit, is shown for its strategy, and is freed with it; and
-//! instances are made and dropped where nobody waits.
+//! All host memory that a guest uses counts towards one limit, is shown for its strategy, and is freed with it; and instances
+//! are created and dropped where nobody waits.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ const LIMITS: ResourceLimits = ResourceLimits {
     log_lines_per_s: 200,
 };
 
-/// How long anything that is expected may take on a busy machine.
+/// How long anything expected may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn runtime() -> Runtime {
@@ -75,7 +75,7 @@ fn attack(name: &str) -> Vec<u8> {
     std::fs::read(format!("{folder}/{name}.wasm")).unwrap()
 }
 
-/// Waits for what another thread does.
+/// Waits for another thread to do something.
 fn eventually(what: &str, mut look: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !look() {

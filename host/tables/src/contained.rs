@@ -1,7 +1,7 @@
-//! Reads a file on a thread of its own on which a panic is an error of the file.
+//! Reads a file on a thread of its own, on which a panic counts as an error of the file.
 //!
-//! The Parquet library panics on some damaged files, and its authors treat that as a bug of little weight. A panic there must end no
-//! host. What it can reserve and how deeply it can recurse was bounded before, by `parquet_check`.
+//! The Parquet library panics on some damaged files, and its authors treat that as a minor bug. A panic there must not end the
+//! host. `parquet_check` has already bounded how much it can allocate and how deeply it can recurse.
 
 use crate::error::TableError;
 use crate::port::Source;
@@ -15,7 +15,7 @@ use std::thread;
 /// The name of the thread.
 const THREAD: &str = "tickdeck-contained";
 
-/// Batches that are read ahead.
+/// Number of batches read ahead.
 const AHEAD: usize = 1;
 
 /// A reader that returns its rows in batches, last row first; an empty one at the end.
@@ -48,7 +48,7 @@ impl Contained {
                 let read = catch_unwind(AssertUnwindSafe(|| read(open, &sender)));
                 if read.is_err() {
                     let what = "is damaged: the Parquet library fails on it; export it again";
-                    // An error means that nobody reads any more, which nobody needs to know.
+                    // An error means that nobody reads any more, which does not matter.
                     let _ = sender.send(Err(TableError::content(&named, what)));
                 }
             })
@@ -100,7 +100,7 @@ fn read<B: Batches>(
     }
 }
 
-/// Keeps panics on these threads off the terminal: the reader says what there is to say.
+/// Keeps panics on these threads off the terminal: the reader reports the error.
 fn silence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

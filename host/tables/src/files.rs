@@ -16,7 +16,7 @@ pub enum Format {
     Parquet,
     /// Comma-separated values with a line of names.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines,
 }
 
@@ -54,7 +54,7 @@ pub fn create(
 pub fn open(file: &Path, table: &'static Table) -> Result<Box<dyn Source>, TableError> {
     let about = std::fs::metadata(file).map_err(TableError::io("open", file))?;
     if !about.is_file() {
-        // Opening a FIFO would wait for ever.
+        // Opening a FIFO would block forever.
         return Err(TableError::content(file, "is no plain file"));
     }
     let extension = file.extension().and_then(|extension| extension.to_str());

@@ -1,12 +1,12 @@
-//! Checks what a Parquet file claims before the Parquet library believes it: the library reserves memory by the sizes in page headers,
-//! and recurses by the schema.
+//! Checks the claims of a Parquet file before the Parquet library trusts them: the library allocates memory by the sizes in page
+//! headers, and recurses by the schema.
 
 use crate::thrift::{Field, FieldValue, Walk};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Bytes of the footer, in which the schema and the places of the columns are.
+/// Maximum size of the footer in bytes, which contains the schema and the places of the columns.
 const MAX_FOOTER: u64 = 16 << 20;
 /// Columns and groups of columns; ours have fewer than twenty.
 const MAX_COLUMNS: u64 = 512;
@@ -26,7 +26,7 @@ const TAIL: u64 = 8;
 /// Checks the footer of a file.
 ///
 /// # Errors
-/// It is none, or beyond the bounds; the text says what it claims.
+/// It is not a footer, or is beyond the bounds; the text says what it claims.
 pub(crate) fn check_footer(file: &File) -> Result<(), String> {
     let unread = |error: io::Error| format!("cannot be read: {error}");
     let length = file.metadata().map_err(unread)?.len();

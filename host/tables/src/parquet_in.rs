@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The number of rows that are read at once.
+/// The number of rows read at once.
 const BATCH: usize = 1 << 11;
 
 /// Opens a file, to be read on a thread of its own.

@@ -20,7 +20,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The rows of a row group, which is pending in memory, and which readers skip at once.
+/// The rows of a row group, which is buffered in memory, and which readers can skip as a unit.
 const GROUP: usize = 1 << 18;
 
 /// The digits of a decimal, enough for any 64-bit number at any scale; and their bytes.
@@ -30,7 +30,7 @@ const WIDTH: usize = 12;
 /// The compression level; higher ones take twice the time for a few percent.
 const LEVEL: i32 = 3;
 
-/// The most different values of a column that are kept to be shared by rows.
+/// Maximum number of distinct values of a column that are kept to be shared by rows.
 const SHARED: usize = 1 << 16;
 
 pub(crate) struct ParquetSink {

@@ -55,7 +55,7 @@ impl Partial {
         temporary
             .persist(&file)
             .map_err(|error| failed(error.error))?;
-        // A power cut could take the name of a file away that is only renamed.
+        // A power cut could undo a rename that is not synced.
         let synced = File::open(folder_of(&file)).and_then(|folder| folder.sync_all());
         synced.map_err(TableError::io("sync the folder of", &file))?;
         Ok(bytes)

@@ -56,7 +56,7 @@ pub(crate) fn decimal(units: i128) -> String {
     format!("{sign}{whole}.{}", fraction.trim_end_matches('0'))
 }
 
-/// Parses a plain decimal; returns nothing for other text and for too many digits.
+/// Parses a plain decimal; returns `None` for other text and for too many digits.
 pub(crate) fn read_decimal(text: &str) -> Option<i128> {
     let (sign, plain) = match text.strip_prefix('-') {
         Some(plain) => (-1, plain),

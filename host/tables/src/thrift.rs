@@ -1,7 +1,7 @@
-//! Walks the Thrift structures of a Parquet file without building any: so that what a hostile file claims is known to be within
-//! bounds before the Parquet library reserves memory or recurses by it.
+//! Walks the Thrift structures of a Parquet file without building any, so that a hostile file's claims are known to be within
+//! bounds before the Parquet library allocates memory or recurses by them.
 
-/// Structures within structures; the real ones have five.
+/// Maximum nesting depth of structures; real ones have five.
 const MAX_DEPTH: u32 = 16;
 
 /// Bytes of a Thrift structure in the compact protocol.

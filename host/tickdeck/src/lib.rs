@@ -1,12 +1,12 @@
 //! The `tickdeck` command: the command line, the terminal display and the development loop.
 //!
-//! It may see every other crate, and nothing sees it. It holds no trading logic, starts no venue and parses no settings:
+//! It may depend on every other crate, and none depends on it. It holds no trading logic, starts no venue, parses no settings:
 //! that belongs to `tickdeck-deck` and the crates below it.
 //!
 //! Start reading at [`cli`], one file per command. `run`, `demo` and `dev` start a deck and show it with [`display`];
 //! [`dev`] rebuilds a strategy whenever its sources are saved.
 #![forbid(unsafe_code)]
-// What is printed passes `output`, where it is made fit for a terminal.
+// All output goes through `output`, which makes it safe for a terminal.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod cli;

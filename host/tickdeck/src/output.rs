@@ -1,8 +1,8 @@
-//! The one way out: everything that this command prints passes here, to standard output, whose reader may go away, or to
-//! standard error.
+//! The one way out: everything that this command prints goes through here, to standard output, whose reader may go away,
+//! or to standard error.
 //!
-//! Texts from outside were escaped where they became part of a message; here nothing but a line break is left to act on a
-//! terminal, whatever was forgotten before.
+//! Untrusted texts are escaped where they become part of a message. Here, in case that was forgotten anywhere, every
+//! character that could act on a terminal is escaped as well, except line breaks.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub fn print_json(object: &impl Serialize) -> Result<bool> {
 /// program that parses it reads what was there.
 ///
 /// # Errors
-/// The object has no form in JSON.
+/// The object cannot be represented in JSON.
 pub fn json(object: &impl Serialize) -> Result<String> {
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Escaping);
@@ -45,7 +45,7 @@ pub fn note(line: impl Display) {
     _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Overwrites the line that the cursor of standard error is in.
+/// Overwrites the current line of standard error.
 pub fn overwrite(line: impl Display) {
     let text = format!("\r{}", printable(&line.to_string()));
     _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -72,7 +72,7 @@ impl Formatter for Escaping {
         escape(writer, fragment)
     }
 
-    /// Text that is JSON already: what is hidden in it is part of a string, apart from white space.
+    /// Text that is JSON already: apart from white space, hidden characters in it are part of a string.
     fn write_raw_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,

@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// The obvious book: keyed by distance from the best end, the worst thrown out.
+    /// The naive book: keyed by distance from the best end, with the worst level evicted.
     fn model(updates: &[BookUpdate], side: Side, capacity: usize) -> Vec<(i64, i64)> {
         let mut levels = BTreeMap::new();
         for update in updates {

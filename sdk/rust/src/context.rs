@@ -176,7 +176,7 @@ impl<S: Strategy> Context<'_, S> {
         self.alert(message, Severity::Info, value);
     }
 
-    /// As [`notify`](Self::notify), with a severity.
+    /// Like [`notify`](Self::notify), with a severity.
     ///
     /// # Panics
     /// The message is not in [`Strategy::MESSAGES`], or `value` is NaN.
@@ -191,7 +191,7 @@ impl<S: Strategy> Context<'_, S> {
         }));
     }
 
-    /// Starts a feed: its events arrive from the next one on.
+    /// Starts a feed; its events arrive from the next event on.
     pub fn subscribe(&mut self, stream: Stream) {
         self.outbox.push(Action::Subscribe(stream));
     }
@@ -233,13 +233,13 @@ impl OrderBuilder<'_> {
         self
     }
 
-    /// Lets the venue reject the order if it would trade at once; only for limit orders.
+    /// Makes the venue reject the order if it would trade at once; only for limit orders.
     pub fn post_only(mut self) -> Self {
         self.submit.post_only = true;
         self
     }
 
-    /// Lets the host deny the order if it could open or increase a position.
+    /// Makes the host deny the order if it could open or increase a position.
     pub fn reduce_only(mut self) -> Self {
         self.submit.reduce_only = true;
         self
@@ -266,7 +266,7 @@ impl OrderBuilder<'_> {
         self
     }
 
-    /// Sends the order and returns its number, with which it can be modified and canceled at once.
+    /// Sends the order and returns its number, which can be used at once to modify or cancel it.
     ///
     /// # Panics
     /// The event caused more than [`MAX_ACTIONS`] actions.

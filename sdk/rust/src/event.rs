@@ -1,7 +1,7 @@
 //! Events: `event` of `wit/events.wit`, laid out so that a batch is read in place.
 //!
-//! [`Event`] has, byte for byte, the component model's canonical layout (`docs/LAYOUT.md`), as the assertions below the
-//! records prove. Every record is therefore `repr(C)` and keeps the field order of the WIT.
+//! [`Event`] has exactly the component model's canonical layout (`docs/LAYOUT.md`), as the assertions below the records
+//! prove. Every record is therefore `repr(C)` and keeps the field order of the WIT.
 //!
 //! A new kind is a line of `bodies!`, a record of `records!` and a line of `assert_layout!`; its handler is in
 //! `strategy.rs`.

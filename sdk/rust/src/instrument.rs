@@ -84,7 +84,7 @@ impl Instrument {
         self.lot * (units / self.lot.0)
     }
 
-    /// As [`round_to_lot`](Self::round_to_lot), for a size of at least one lot.
+    /// Like [`round_to_lot`](Self::round_to_lot), for a size of at least one lot.
     ///
     /// # Errors
     /// The size is less than one lot. The text is for the user and can be returned from

@@ -1,4 +1,4 @@
-//! Writes Tickdeck strategies in Rust.
+//! The SDK for writing Tickdeck strategies in Rust.
 //!
 //! A strategy is a struct that holds its state, with a handler for each kind of event. It compiles to a WebAssembly
 //! component. The host runs the component in a sandbox, feeds it events, and can swap it for a new build while
@@ -138,7 +138,7 @@ pub mod raw;
 pub use action::{Action, ActionWords, BarSpec, Modify, Notify, SetTimer, Stream, Submit};
 pub use book::{Book, PriceLevel};
 pub use context::{Context, Init, MAX_ACTIONS, OrderBuilder};
-// All of it: a new kind brings its record without a line here.
+// A glob, so that the record of a new kind needs no line here.
 pub use event::*;
 pub use export::Exported;
 pub use fixed::{Amount, Fixed, MAX_SCALE, Price, Size, parse_decimal, pow10};

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tempfile::TempDir;
 
-/// Longer than any test takes, so that it never ends one.
+/// Longer than any test takes, so that it never expires in one.
 const PATIENT: Duration = Duration::from_secs(600);
 /// A short time limit.
 const IMPATIENT: Duration = Duration::from_millis(20);
@@ -136,7 +136,7 @@ fn facts_follow_an_answer_for_those_who_listen() {
         Answer::refused("one order is left"),
     ];
     assert_eq!(heard, expected);
-    // One who does not listen has the answer.
+    // A client that does not follow still gets the answer.
     assert_eq!(ask(&path, &Request::Kill), Answer::done("killed"));
 }
 

@@ -184,7 +184,7 @@ fn describe_overload(
     )
 }
 
-/// Returns the text of a change; `preparation`: how its module was made ready.
+/// Returns the text of a change; `preparation` says how its module was prepared.
 fn describe_change(change: &VersionChange, preparation: Option<&str>) -> String {
     let prepared = preparation.map_or_else(String::new, |text| format!("{text}, "));
     match change {
@@ -198,7 +198,7 @@ fn describe_change(change: &VersionChange, preparation: Option<&str>) -> String 
             ..
         } => format!(
             "{from} -> {}{to} {prepared}handed over in {} {}{}",
-            // Authors seldom raise the version while they work on it.
+            // Authors rarely bump the version during development.
             if from == to { "another " } else { "" },
             micros(*took_ns),
             describe_state(*inherited),
@@ -224,7 +224,7 @@ fn describe_change(change: &VersionChange, preparation: Option<&str>) -> String 
     }
 }
 
-/// Returns why a version left no state, for people; nothing if it left one.
+/// Returns why a version left no state, for display; empty if it left one.
 pub fn describe_loss(lost: Option<&str>) -> String {
     let why = lost.and_then(|why| why.lines().next()).map(Untrusted::new);
     why.map_or_else(String::new, |why| {
@@ -232,7 +232,7 @@ pub fn describe_loss(lost: Option<&str>) -> String {
     })
 }
 
-/// Returns the source of a version's state, for people.
+/// Returns the source of a version's state, for display.
 pub fn describe_state(inherited: StateSource) -> String {
     match inherited {
         StateSource::Saved { bytes } => format!("with {bytes} bytes of state"),

@@ -16,7 +16,7 @@ pub enum Topic {
     Log,
     /// Venues that connected, disconnected or became stale.
     Venue,
-    /// Impossible things: an illegal transition of an order, a fill of an unknown order.
+    /// Impossible events: an illegal transition of an order, a fill of an unknown order.
     Anomaly,
     /// Versions of strategies that started, stopped or trapped.
     Version,

@@ -1,8 +1,8 @@
-//! Requests for changes to the engine, and the one way back.
+//! Requests for changes to the engine, and the single path back.
 //!
-//! A request carries its cause. The engine reports every change once, in a notice that hands the cause back, before it
-//! answers the request; a change that it makes by itself, such as a rollback within a trial, is reported in the same
-//! way. [`Manager::apply`] is the only place that takes a change over, in the order in which the engine made them.
+//! A request carries its cause. The engine reports every change once, in a notice that returns the cause, before it answers
+//! the request; a change that it makes by itself, such as a rollback during a trial, is reported the same way.
+//! [`Manager::apply`] is the only place that applies changes, in the order in which the engine made them.
 
 use crate::change_cause::ChangeCause;
 use crate::feed::ReportedChange;
@@ -15,9 +15,9 @@ use tickdeck_engine::port::{StopReason, Strategy, Version};
 use tickdeck_engine::{ChangeOrigin, ChangeResult, DryRun, StrategyChange, VersionChange};
 use tickdeck_model::StrategyId;
 
-/// How long an instance may take to be made before a change is requested without it.
+/// How long to wait for an instance before a change is requested without it.
 const INSTANCE_WITHIN: Duration = Duration::from_secs(5);
-/// Between two looks whether it is made.
+/// Polling interval of that wait.
 const INSTANCE_LOOK: Duration = Duration::from_millis(2);
 
 /// The reason for a request without an outcome.
@@ -53,7 +53,7 @@ impl Manager {
         own
     }
 
-    /// Takes over a change that the engine made, whoever asked for it.
+    /// Applies a change that the engine made, whoever requested it.
     fn apply(&mut self, reported: &ReportedChange) {
         let name = self.names.strategy(reported.strategy);
         let cause = ChangeCause::of(reported.origin.as_ref());
@@ -84,8 +84,8 @@ impl Manager {
         })
     }
 
-    /// Waits until an instance can take over of a strategy's shadow, or of the version before: on this thread there is time.
-    /// If it takes too long, the engine says so.
+    /// Waits until an instance of a strategy's shadow, or of its previous version, can take over: this thread has time. If it
+    /// takes too long, the engine says so.
     pub(super) fn await_instances(&self, id: StrategyId) -> Result<(), String> {
         let deadline = Instant::now() + INSTANCE_WITHIN;
         let stands = self.dry_run(id)?;
@@ -95,7 +95,7 @@ impl Manager {
         Ok(())
     }
 
-    /// Asks the engine where a strategy stands, which changes nothing.
+    /// Asks the engine for a strategy's current state, which changes nothing.
     pub(super) fn dry_run(&self, id: StrategyId) -> Result<Box<DryRun>, String> {
         let answer = self.engine.change(StrategyChange::DryRun(id)).recv();
         match answer.map_err(|_| SHUTTING_DOWN.to_owned())?? {
@@ -106,7 +106,7 @@ impl Manager {
 }
 
 impl ManagedStrategy {
-    /// Takes over a change.
+    /// Applies a change.
     fn apply(&mut self, change: &VersionChange, cause: Option<&ChangeCause>) {
         match (change, cause) {
             (
@@ -141,7 +141,7 @@ impl ManagedStrategy {
     }
 }
 
-/// Stops and drops the instance that a change left, here where there is time.
+/// Stops and drops the instance that a change retired, on this thread, which has time.
 fn retire(result: ChangeResult) {
     let (instance, reason): (Option<Box<dyn Strategy>>, _) = match result {
         ChangeResult::Swapped(swapped) | ChangeResult::Shadow(swapped) => {
@@ -151,7 +151,7 @@ fn retire(result: ChangeResult) {
         _ => return,
     };
     if let Some(mut instance) = instance {
-        // A fault changes nothing any more: the instance is dropped either way.
+        // A fault no longer matters: the instance is dropped either way.
         let _ = instance.stop(reason);
     }
 }

@@ -43,7 +43,7 @@ impl Manager {
         }
     }
 
-    /// Loads a strategy's module again, once it is compiled.
+    /// Reloads a strategy's module, once it is compiled.
     fn reload(&mut self, name: String, reply: Reply) {
         match self.module_again(&name) {
             Ok(plugin) => {
@@ -82,7 +82,7 @@ impl Manager {
         }
     }
 
-    /// Reads a module as it is in the folder now.
+    /// Reads a module in its current state from the folder.
     fn read_again(&mut self, module: &str) -> Result<(), String> {
         let Some(folder) = &self.folder else {
             return Ok(());
@@ -127,7 +127,7 @@ impl Manager {
         }
     }
 
-    /// Grants what a strategy asks for, unless it asks for something else than the operator saw.
+    /// Grants what a strategy requests, unless that differs from what the operator saw.
     fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<(), String> {
         let Some(loaded) = self.entry(name).waiting.take() else {
             return Err(format!("{name} asks for nothing that was not granted"));

@@ -6,16 +6,16 @@ use tickdeck_model::untrusted::{first, kept, quoted};
 use tickdeck_model::{StrategyId, Timestamp, Untrusted};
 use tickdeck_settings::config::ParameterValue;
 
-/// Generations of a strategy that are kept.
+/// Number of generations kept per strategy.
 const GENERATIONS_KEPT: usize = 50;
-/// Strategies whose history is kept: as many as a folder may have modules, and some that are gone.
+/// Number of strategies whose history is kept: as many as a folder may have modules, and some removed ones.
 const RECORDS_KEPT: usize = 1_200;
-/// Names that a message lists.
+/// Maximum number of names that a message lists.
 const MAX_LISTED: usize = 20;
-/// Faults of a strategy that are kept.
+/// Number of faults kept per strategy.
 const FAULTS_KEPT: usize = 20;
 
-/// A version that was live, or is.
+/// A version that is or was live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
     /// Counts from 1.
@@ -46,7 +46,7 @@ pub struct RecordedPermission {
 /// The record of a strategy.
 #[derive(Debug, Clone, Default)]
 pub struct StrategyRecord {
-    /// Its number, once it has been started.
+    /// Its id, once it has been started.
     pub id: Option<StrategyId>,
     /// Its parameters.
     pub parameters: Vec<ParameterValue>,
@@ -62,7 +62,7 @@ pub struct StrategyRecord {
     pub note: Option<String>,
     /// Its state if the engine does not have it: `waiting for approval`, `refused`, `removed`.
     pub inactive: Option<&'static str>,
-    /// Counts the changes of all records, for the age of this one.
+    /// The count of changes of all records at the last change of this one, for its age.
     changed: u64,
     /// Version and hash of a version that waits, while the engine has none.
     pub waiting_version: Option<(String, String)>,
@@ -77,7 +77,7 @@ impl StrategyRecord {
         self.generations.push_back(generation);
     }
 
-    /// Drops the note: there is nothing to know or to do.
+    /// Drops the note: there is nothing left to know or do.
     pub fn settle(&mut self) {
         (self.note, self.wanted) = (None, None);
     }
@@ -96,7 +96,7 @@ impl StrategyRecord {
         self.note = Some(Untrusted::new(&line).to_string());
     }
 
-    /// Returns whether nothing of the strategy is left but its history.
+    /// Returns whether only the strategy's history is left.
     fn is_past(&self) -> bool {
         matches!(self.inactive, Some("refused" | "removed"))
     }
@@ -107,7 +107,7 @@ impl StrategyRecord {
 pub struct StrategyHistory(Arc<Mutex<BTreeMap<String, StrategyRecord>>>);
 
 impl StrategyHistory {
-    /// Changes a strategy's record, making it if need be.
+    /// Changes a strategy's record, creating it if necessary.
     pub fn change(&self, name: &str, change: impl FnOnce(&mut StrategyRecord)) {
         let mut records = self.records();
         let clock = records.values().map(|record| record.changed).max();
@@ -129,7 +129,7 @@ impl StrategyHistory {
         self.records().clone()
     }
 
-    /// Returns the message for a strategy that is not known.
+    /// Returns the message for an unknown strategy.
     pub(crate) fn unknown(&self, name: &str) -> String {
         let records = self.records();
         let names = match records.is_empty() {
@@ -144,7 +144,7 @@ impl StrategyHistory {
     }
 }
 
-/// Forgets the strategy that changed least recently among those of which nothing is left but their history.
+/// Forgets the least recently changed strategy among those of which only the history is left.
 fn forget_oldest(records: &mut BTreeMap<String, StrategyRecord>) {
     let past = records.iter().filter(|(_, record)| record.is_past());
     let oldest = past.min_by_key(|(_, record)| record.changed);

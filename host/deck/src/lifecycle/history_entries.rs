@@ -8,7 +8,7 @@ use tickdeck_engine::VersionChange;
 use tickdeck_model::{Timestamp, Untrusted};
 use tickdeck_strategy::{CacheUse, Inspection};
 
-/// Returns what a version asks for beyond what was granted, with the command that grants it.
+/// Returns what a version requests beyond what was granted, with the command that grants it.
 pub(super) fn request_text(loaded: &LoadedStrategy) -> String {
     format!(
         "version {} waits: {}; `tickdeck strategies approve {}` grants it",
@@ -61,7 +61,7 @@ pub fn first_generation(record: &mut StrategyRecord, loaded: &LoadedStrategy, at
     });
 }
 
-/// Returns how a module was made ready, for people.
+/// Returns how a module was prepared, for display.
 pub(super) fn preparation(inspection: &Inspection) -> String {
     let took = u64::try_from(inspection.compile_time.as_nanos()).unwrap_or(u64::MAX);
     match inspection.cache {

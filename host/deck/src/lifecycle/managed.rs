@@ -18,7 +18,7 @@ pub(super) struct ManagedStrategy {
     pub(super) shadow: Option<Content>,
     /// The content that was last offered to it.
     pub(super) offered: Option<Fingerprint>,
-    /// Contents that failed, which only an operator can load again.
+    /// Contents that failed, which only an operator can reload.
     pub(super) failed: HashSet<Fingerprint>,
     /// The names that its versions have brought into the run.
     pub(super) names: usize,
@@ -56,19 +56,19 @@ impl ManagedStrategy {
             .retain(|other, _| *other + CONTENTS_KEPT > generation);
     }
 
-    /// Notes a rollback, which made `generation` of the content before the last: the last one failed, or was not wanted.
+    /// Notes a rollback, which created `generation` from the previous content: the last one failed or was not wanted.
     pub(super) fn roll_back(&mut self, generation: u32) {
         let content = |back: u32| self.contents.get(&generation.saturating_sub(back));
         let (bad, good) = (content(1), content(2).cloned());
         self.failed.extend(bad.map(|bad| bad.fingerprint));
         if let Some(good) = good {
-            // An earlier rollback may have counted it among the failed.
+            // An earlier rollback may have marked it as failed.
             self.failed.remove(&good.fingerprint);
             self.set_live(generation, good);
         }
     }
 
-    /// Notes that the shadow ended: only an operator can load it again.
+    /// Notes that the shadow ended: only an operator can reload it.
     pub(super) fn give_up_shadow(&mut self) {
         let shadow = self.shadow.take();
         self.failed.extend(shadow.map(|shadow| shadow.fingerprint));

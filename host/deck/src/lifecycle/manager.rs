@@ -1,4 +1,4 @@
-//! The manager: handles one message after another, however long each takes, and never holds up the engine.
+//! The manager: handles one message after another, however long each takes, and never blocks the engine.
 
 use crate::change_cause::{ChangeCause, Requester};
 use crate::compile_queue::{NotCompiled, Outcome};
@@ -36,7 +36,7 @@ pub(super) struct Manager {
     pub(super) recorded_names: NameCount,
     pub(super) history: StrategyHistory,
     pub(super) engine: EngineHandle,
-    /// Changes that the engine has reported and that are not applied yet.
+    /// Changes that the engine has reported but that are not applied yet.
     pub(super) reported: Receiver<ReportedChange>,
     pub(super) watcher: Option<Watcher>,
     pub(super) folder: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(super) struct Manager {
     pub(super) plugins: BTreeMap<String, Plugin>,
     /// The modules that are being compiled.
     pub(super) pending: PendingModules,
-    /// The modules that must not run until an operator says so.
+    /// The modules that must not run until an operator allows it.
     quarantine: Quarantine,
 }
 
@@ -152,7 +152,7 @@ impl Manager {
         }
     }
 
-    /// Reports a file that is no plugin, and what goes on without it.
+    /// Reports a file that is not a plugin, and what continues without it.
     fn plugin_refused(&mut self, refused: &Refused) {
         let strategies = strategies_of(&self.loader.config, &refused.name);
         let is_running = |name: &str| self.entries.get(name).is_some_and(|entry| entry.started);
@@ -192,7 +192,7 @@ impl Manager {
         }
     }
 
-    /// Goes on with a module that was compiled, for everything that waits for it and still wants it.
+    /// Continues with a compiled module, for everything that waits for it and still wants it.
     fn compiled(&mut self, hash: ModuleHash, outcome: &Outcome) {
         let refused = outcome.as_ref().err();
         if let Some(warning) = outcome.as_ref().ok().and_then(CompiledModule::warning) {
@@ -237,7 +237,7 @@ impl Manager {
         }
     }
 
-    /// Offers its module to a strategy, or tells why it could not be compiled. Only an operator can offer a content again, or one
+    /// Offers a strategy its module, or reports why it could not be compiled. Only an operator can offer a content again, or one
     /// that failed.
     pub(super) fn offer(
         &mut self,
@@ -282,7 +282,7 @@ impl Manager {
         let taken = match loaded {
             Ok(loaded) => self.admit(loaded, registry, requester),
             Err(LoadFailure::Changed(why)) => {
-                // Nothing about the version itself: the watcher reports what the file has become, the same content included.
+                // This says nothing about the version itself: the watcher reports the file again, even with the same content.
                 self.entry(name).offered = None;
                 if let Some(watcher) = &self.watcher {
                     watcher.report_again(&plugin.name);
@@ -367,19 +367,19 @@ impl Manager {
         self.bring_in(&loaded, requester)
     }
 
-    /// Lets a version wait for the operator, because it asks for more than was granted.
+    /// Makes a version wait for the operator, because it requests more than was granted.
     fn wait(&mut self, loaded: LoadedStrategy) -> String {
         let name = loaded.name.clone();
         let text = history_entries::request_text(&loaded);
         self.history
             .change(&name, |record| history_entries::waits(record, &loaded));
         self.entry(&name).waiting = Some(loaded);
-        // Last, so that whoever reads it finds it so.
+        // Last, so that the state already matches when the line is read.
         self.say(&name, LogLevel::Warn, &text);
         text
     }
 
-    /// Starts a strategy, or swaps its new version in. It is quarantined no longer: another module came, or an operator says so.
+    /// Starts a strategy, or swaps its new version in. Lifts its quarantine: there is another module, or an operator allows it.
     fn bring_in(
         &mut self,
         loaded: &LoadedStrategy,
@@ -403,7 +403,7 @@ impl Manager {
             return Ok(format!("{name} {label} trades"));
         }
         self.try_out(loaded.id, &version)?;
-        // Instantiated ahead, so that the handover need not wait for it.
+        // Instantiated in advance, so that the handover need not wait for it.
         program.prepare().map_err(|fault| fault.0)?;
         let swap = StrategyChange::Swap(loaded.id, Box::new(version));
         match self.request_with_names(swap, cause)? {
@@ -468,7 +468,7 @@ impl Manager {
         Ok(format!("{name} stopped cleanly, with no position"))
     }
 
-    /// Returns the open positions of a strategy, for people.
+    /// Returns the open positions of a strategy, for display.
     fn open_positions(&self, id: StrategyId) -> String {
         let status = self.feed().latest();
         let found = status.strategies.iter().find(|one| one.id == id);

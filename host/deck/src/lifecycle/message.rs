@@ -9,15 +9,15 @@ use tickdeck_strategy::watch::PluginChange;
 /// A command of an operator about a strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StrategyCommand {
-    /// Loads its module again, even one that failed before.
+    /// Reloads its module, even one that failed before.
     Reload,
-    /// Returns to the version before, or stops the shadow.
+    /// Returns to the previous version, or stops the shadow.
     RollBack,
-    /// Lets the shadow trade.
+    /// Makes the shadow trade.
     Promote,
-    /// Stops it cleanly, though its file stays.
+    /// Stops it cleanly, although its file stays.
     Remove,
-    /// Grants what it asks for, if it is still this; `None`: whatever it is.
+    /// Grants what it requests, if that is still this; `None`: whatever it is.
     Approve(Option<String>),
 }
 

@@ -1,9 +1,9 @@
-//! Strategies of a running deck are started, swapped and removed: a changed file in the plugins folder, or an operator's
-//! command, becomes a change of the engine.
+//! Starts, swaps and removes strategies of a running deck: turns a changed file in the plugins folder, or an operator's
+//! command, into a change of the engine.
 //!
 //! One thread, the manager's, does everything that takes time: it verifies, compiles, decides on permissions, and tries a
 //! new version on the strategy's last events. Only then does it request the handover, which takes microseconds. Whoever
-//! asked for a change, the engine reports it once, and the manager takes it over in one place, `changes`.
+//! requested a change, the engine reports it once, and the manager applies it in one place, `changes`.
 
 mod changes;
 mod commands;

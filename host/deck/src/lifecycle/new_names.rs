@@ -1,19 +1,19 @@
-//! The names that versions bring into a run: bounded, and on the reel once. Names are never forgotten, because saved states and
-//! reels refer to them by number.
+//! The names that versions add to a run: bounded, and recorded once. Names are never forgotten, because saved states and reels
+//! refer to them by id.
 
 use crate::change_cause::ChangeCause;
 use crate::lifecycle::manager::Manager;
 use tickdeck_engine::{StrategyChange, VersionChange};
 use tickdeck_model::Registry;
 
-/// Names that the versions of one strategy may bring into a run: twice what one version can have.
+/// Number of names that the versions of one strategy may add to a run: twice what one version can have.
 const NAMES_OF_STRATEGY: usize = 1_024;
 
-/// Names that a deck may have.
+/// Number of names that a deck may have.
 const NAMES_OF_DECK: usize = 65_536;
 
 impl Manager {
-    /// Counts the names that a strategy brings into the run: they are never forgotten.
+    /// Counts the names that a strategy adds to the run: they are never forgotten.
     pub(super) fn count_names(&mut self, name: &str, registry: &Registry) -> Result<(), String> {
         let all = registry.name_count().total();
         let added = all.saturating_sub(self.registry.name_count().total());
@@ -37,7 +37,7 @@ impl Manager {
         cause: ChangeCause,
     ) -> Result<VersionChange, String> {
         let done = self.request(change, cause);
-        // A change is recorded before it is made, also if it is refused then.
+        // A change is recorded before it is made, even if it is then refused.
         self.recorded_names = self.registry.name_count();
         done
     }

@@ -10,9 +10,9 @@ use tickdeck_strategy::watch::Plugin;
 
 /// What waits for a module to be compiled.
 pub(super) enum WaitsFor {
-    /// The module of this name changed in the folder.
+    /// The module with this name changed in the folder.
     Folder(String),
-    /// An operator asked to load the strategy of this name again, with the module of the second.
+    /// An operator asked to reload the strategy with the first name, with the module of the second.
     Operator(String, String, Reply),
 }
 
@@ -32,7 +32,7 @@ impl PendingModules {
         }
     }
 
-    /// Compiles a module, or joins those who wait for it. The manager gets a message.
+    /// Compiles a module, unless it is already being compiled, and notes what waits for it. The manager gets a message.
     pub(super) fn compile(&mut self, plugin: &Plugin, loader: &StrategyLoader, waits: WaitsFor) {
         let waiting = self.waiting.entry(plugin.hash).or_default();
         waiting.push(waits);

@@ -1,11 +1,11 @@
-//! Keeps the reels of a running host to their budget, by a check at an interval.
+//! Keeps the reels of a running host within their budget, by periodic checks.
 
 use crate::feed::{OperatorFeed, Topic};
 use std::time::{Duration, Instant};
 use tickdeck_recording::{RetentionBudget, RetentionNote};
 use tickdeck_strategy::LogLevel;
 
-/// Checks at an interval that the reels keep to their budget.
+/// Periodically checks that the reels are within their budget.
 pub(super) struct RetentionTimer {
     budget: RetentionBudget,
     every: Duration,
@@ -13,7 +13,7 @@ pub(super) struct RetentionTimer {
 }
 
 impl RetentionTimer {
-    /// Makes a timer whose first check is due after one interval, as the start of the host made a check already.
+    /// Creates a timer whose first check is due after one interval, because the start of the host already made a check.
     pub(super) fn new(budget: RetentionBudget, every: Duration) -> Self {
         let next = Instant::now() + every;
         Self {
@@ -28,7 +28,7 @@ impl RetentionTimer {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// Makes a check if one is due, and reports its outcome in the feed.
+    /// Checks if that is due, and reports the outcome in the feed.
     pub(super) fn check(&mut self, feed: &OperatorFeed) {
         if !self.left().is_zero() {
             return;
@@ -41,7 +41,7 @@ impl RetentionTimer {
             };
             feed.say(topic, "journal", level, text);
         }
-        // From now, so that checks that take long do not follow each other without a pause.
+        // Counted from now, so that slow checks do not run back to back.
         self.next = Instant::now() + self.every;
     }
 }

@@ -18,9 +18,9 @@ pub type SaveNames = Box<dyn Fn(&Registry) -> Result<()> + Send>;
 pub struct EndedStrategy {
     /// Its name.
     pub name: String,
-    /// Its number, if the engine knows it.
+    /// Its id, if the engine knows it.
     pub id: Option<StrategyId>,
-    /// The content that only an operator can load again, with the reason.
+    /// The content that only an operator can reload, with the reason.
     pub failed: Option<(Fingerprint, String)>,
 }
 
@@ -48,7 +48,7 @@ pub struct ManagerSetup {
     pub waiting: Vec<LoadedStrategy>,
     /// The strategies that ended before, or must not run.
     pub ended: Vec<EndedStrategy>,
-    /// The modules that must not run until an operator says so.
+    /// The modules that must not run until an operator allows it.
     pub quarantine: Quarantine,
     /// The history of the strategies so far.
     pub history: StrategyHistory,

@@ -20,12 +20,12 @@ use tickdeck_recording::RetentionBudget;
 use tickdeck_strategy::Runtime;
 use tickdeck_strategy::watch::{Hints, WatchConfig, Watcher};
 
-/// The longest that an operator's command may take: compiling a large strategy is slow.
+/// Time limit of an operator's command: compiling a large strategy is slow.
 const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 
-/// Between two looks whether there is an answer, or the host is to end.
+/// Interval of polling for an answer, or for the end of the host.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long the end of the host waits for this thread. It may be compiling; nothing depends on what it does then.
+/// How long the end of the host waits for this thread. It may be compiling; nothing depends on the result any more.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Manages the strategies of a running deck on a thread of its own, which ends soon after this is dropped.
@@ -78,7 +78,7 @@ impl StrategyManager {
         })
     }
 
-    /// Checks at this interval that the reels keep to a budget: on this thread, things may take time.
+    /// Checks at this interval that the reels are within a budget: on this thread, slow work does no harm.
     pub fn keep_to_budget(&self, budget: RetentionBudget, every: Duration) {
         // An error means that the thread has ended already.
         let _ = self
@@ -108,7 +108,7 @@ impl Drop for StrategyManager {
         while !thread.is_finished() && start.elapsed() < ENDS_WITHIN {
             std::thread::sleep(LOOK);
         }
-        // One that is stuck in a module is left to the end of the process.
+        // A thread that is stuck in a module is left to the end of the process.
         if thread.is_finished() {
             let _ = thread.join();
         }
@@ -175,7 +175,7 @@ fn work(mut manager: Manager, inbox: &Receiver<Message>, stop: &AtomicBool) {
         if matches!(message, Err(RecvTimeoutError::Disconnected)) || stop.load(Ordering::Acquire) {
             return;
         }
-        // A compiler that panics over a module must not be the end of all swaps.
+        // A compiler that panics over a module must not prevent all further swaps.
         let done = catch_unwind(AssertUnwindSafe(|| {
             match message {
                 Ok(Message::Retention(new)) => retention = Some(new),

@@ -1,8 +1,8 @@
-//! Who may trade on when a run is resumed: decided by the plugins folder, the trusted keys and the grants of now, not by those on the
-//! reel.
+//! Which strategies may keep trading when a run is resumed: decided by the current plugins folder, trusted keys and grants, not
+//! by those on the reel.
 //!
-//! A strategy that may not is still brought to where it was: its positions, and everything that others did because of it, depend on
-//! it. There it ends, its orders are canceled, and what it decided last is not sent.
+//! A strategy that may not is still replayed to where it was: its positions, and everything that others did because of it,
+//! depend on that. There it ends, its orders are canceled, and its last decisions are not sent.
 
 use crate::loading::{LoadedStrategy, StrategyLoader};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Authority {
     pub(super) scan: Scan,
     /// The operator's approvals.
     pub(super) grants: Grants,
-    /// Has the trusted keys.
+    /// The loader, which has the trusted keys.
     pub(super) loader: Arc<StrategyLoader>,
     /// The names.
     pub(super) registry: Arc<Registry>,
@@ -26,7 +26,7 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Returns why a strategy may not trade on in the version that ran; `plugin` is that version's, from the reel.
+    /// Returns why a strategy may not keep trading in the version that ran; `plugin` is that version's, from the reel.
     pub(super) fn objection(&self, loaded: &LoadedStrategy, plugin: &Plugin) -> Option<String> {
         let missing = self.is_missing(plugin).then(|| {
             let file = quoted(&format!("{}.wasm", plugin.name)).to_string();
@@ -37,14 +37,14 @@ impl Authority {
             .or_else(|| self.not_granted(loaded, plugin))
     }
 
-    /// A file that is there and can't be used does not end what runs, as in a running deck.
+    /// Whether the plugin is missing. As in a running deck, a file that exists but can't be used does not end what runs.
     fn is_missing(&self, plugin: &Plugin) -> bool {
         let plugins = self.scan.plugins.iter().map(|found| &found.name);
         let refused = self.scan.refused.iter().map(|found| &found.name);
         !plugins.chain(refused).any(|name| *name == plugin.name)
     }
 
-    /// The signature that counts is the one in the folder, if the content is still the same.
+    /// Returns why the plugin is not trusted. The signature in the folder counts, if the content is still the same.
     fn not_trusted(&self, plugin: &Plugin) -> Option<String> {
         let mut found = self.scan.plugins.iter();
         let text = |plugin: &Plugin| plugin.settings.as_ref().map(|file| file.text.clone());
@@ -66,7 +66,7 @@ impl Authority {
         trusted.verify(&file, &bytes, settings, signature).err()
     }
 
-    /// What was granted then counts only as far as it is granted now.
+    /// Returns what is no longer granted: earlier grants count only as far as they are granted now.
     fn not_granted(&self, loaded: &LoadedStrategy, plugin: &Plugin) -> Option<String> {
         let name = &loaded.name;
         if self.grants.text_of(name) == loaded.spec().grants {

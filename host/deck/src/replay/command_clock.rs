@@ -1,4 +1,4 @@
-//! Gives the commands of a recorded run again, each at its event time.
+//! Repeats the commands of a recorded run, each at its event time.
 
 use std::sync::{Arc, OnceLock};
 use tickdeck_engine::port::Clock;
@@ -15,7 +15,7 @@ pub(super) enum TimedCommand {
     Stop,
 }
 
-/// A clock that gives each command when event time comes to it; the kernel reads it at every window.
+/// A clock that gives each command when event time reaches it; the kernel reads it at every window.
 pub(super) struct CommandClock {
     pub(super) clock: Box<dyn Clock>,
     /// Set once the engine exists.

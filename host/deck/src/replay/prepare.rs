@@ -32,12 +32,13 @@ pub struct PreparedReplay {
     pub names: Names,
     /// The manifest of the run.
     pub manifest: RunManifest,
-    /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::usable_range`].
+    /// Whether something is left out because a machine crash left one reel longer than the other; see
+    /// [`RecordedRun::usable_range`].
     pub left_out: bool,
-    /// The strategies that were quarantined when the run was resumed; up to there they are not called, and their decisions are taken
-    /// from the reel.
+    /// The strategies that were quarantined when the run was resumed; up to that point they are not called, and their decisions
+    /// are taken from the reel.
     pub not_called: Vec<StrategyId>,
-    /// A host still runs it: it is replayed as far as it had come when this was prepared.
+    /// Whether a host is still running it: then it is replayed up to where it was when this was prepared.
     pub running: bool,
 }
 
@@ -89,7 +90,7 @@ pub(super) fn recorded_loader<'a>(
 pub struct ReplayScope {
     /// The event before which it ends.
     pub until: Option<u64>,
-    /// The strategies that are offered the very batches that they were offered. Others are offered large ones, which is faster.
+    /// The strategies that are offered exactly their original batches. The others are offered large ones, which is faster.
     pub batches: BTreeSet<StrategyId>,
 }
 
@@ -102,8 +103,8 @@ impl ReplayScope {
         }
     }
 
-    /// Replays by `replay`, which returns the strategy that decided differently, if one did; such a one is offered its own batches
-    /// then, in case it looks at their length.
+    /// Replays by `replay`, which returns the strategy that decided differently, if any; the replay is then repeated with that
+    /// strategy's original batches, in case it looks at their length.
     ///
     /// # Errors
     /// Those of `replay`.
@@ -193,11 +194,11 @@ struct Usable {
 
 impl Usable {
     fn of(run: &RecordedRun) -> Result<Self> {
-        // In this order: a run that ends in between has ended, and was not interrupted.
+        // In this order, so that a run that ends in between counts as ended, not as interrupted.
         let (written, ended) = (run.is_written(), run.has_ended());
         let (events, left_out) = match (ended, written) {
             (true, _) => (u64::MAX, false),
-            // Events after the counted ones are newer, and nothing is lost.
+            // Events after the counted ones are newer; nothing is lost.
             (false, true) => (run.events()?, false),
             // One reel may be longer than the other.
             (false, false) => {

@@ -3,7 +3,7 @@
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{Event, Registry, Timestamp};
 
-/// A venue of a recorded run: everything that it said is on the tape.
+/// A venue of a recorded run: all its events are on the tape.
 pub(super) struct RecordedVenue(pub(super) VenueTerms);
 
 impl Gateway for RecordedVenue {

@@ -1,4 +1,4 @@
-//! Makes the versions of a recorded run again, from their specs and the stored modules.
+//! Recreates the versions of a recorded run from their specs and the stored modules.
 
 use crate::loading::{LoadedStrategy, StrategyLoader};
 use crate::replay::authority::Authority;
@@ -13,8 +13,8 @@ use tickdeck_recording::{
 use tickdeck_settings::grants::Grants;
 use tickdeck_strategy::watch::{FileKind, ModuleContent, Plugin, Sidecar};
 
-/// The factor by which strategies' time limits are raised in a replay: the machine may be slower than the recording one,
-/// and what ended on a limit ends at the same batch because the reel says so.
+/// The factor by which strategies' time limits are raised in a replay: the machine may be slower than the recording one, and a
+/// call that hit a limit ends at the same batch because the reel says so.
 pub(super) const TIME_LIMIT_FACTOR: u32 = 100;
 
 /// Makes versions from their specs.
@@ -31,7 +31,7 @@ pub struct RecordedVersions {
     replacement: Option<(String, Plugin)>,
     /// The strategies that are not called.
     not_called: NotCalled,
-    /// Who may go on, if the run is resumed.
+    /// Decides which strategies may continue, if the run is resumed.
     authority: Option<Arc<Authority>>,
 }
 
@@ -60,13 +60,13 @@ impl RecordedVersions {
         self.not_called.clone()
     }
 
-    /// Says who may go on where the run is resumed.
+    /// Sets what decides which strategies may continue when the run is resumed.
     pub(super) fn under(self, authority: Authority) -> Self {
         let authority = Some(Arc::new(authority));
         Self { authority, ..self }
     }
 
-    /// Returns why a strategy may not go on with the module of this hash.
+    /// Returns why a strategy may not continue with the module of this hash.
     pub(super) fn objection(&self, name: &str, module: &str) -> Option<String> {
         let authority = self.authority.as_ref()?;
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +139,7 @@ impl RecordedVersions {
             .map_err(|failure| anyhow!("{name}: {}", failure.describe()))
     }
 
-    /// Starts the strategies that a run started with.
+    /// Starts the strategies with which a run started.
     ///
     /// # Errors
     /// One can't be made, or does not start.
@@ -148,7 +148,7 @@ impl RecordedVersions {
         manifest.strategies.iter().map(start).collect()
     }
 
-    /// Starts a strategy that a run started with.
+    /// Starts a strategy with which a run started.
     ///
     /// # Errors
     /// It can't be made, or does not start.
@@ -157,7 +157,7 @@ impl RecordedVersions {
         self.start(&recorded.name, &spec)
     }
 
-    /// Takes the last strategy out that was loaded by this name with this module.
+    /// Removes and returns the last strategy that was loaded under this name with this module.
     pub fn take(&self, name: &str, module: &str) -> Option<LoadedStrategy> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |one: &LoadedStrategy| one.name == name && one.spec().module == module;

@@ -3,7 +3,7 @@
 use tickdeck_engine::port::Clock;
 use tickdeck_model::Timestamp;
 
-/// A clock that never waits, though it seems to pace a run that was free-running.
+/// A clock that never waits, although it claims to pace if the run was free-running.
 pub(super) struct ReplayClock {
     pub(super) clock: Box<dyn Clock>,
     pub(super) free: bool,

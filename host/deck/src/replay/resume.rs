@@ -1,8 +1,8 @@
-//! Resumes an interrupted run (a kill, a crash, a power cut): the reels hold the state of everything.
+//! Resumes an interrupted run (a kill, a crash, a power cut): the reels determine the state of everything.
 //!
-//! The venues of a deck are simulated ones and live in the host, so they ended with it. Given the same commands, they give
-//! the same answers: while the run is replayed from its reels, the venues are brought along, and checked against the reel
-//! event by event. Decisions that were not recorded never left, and leave now; recorded ones are not sent again.
+//! The venues of a deck are simulated and live in the host, so they ended with it. Given the same commands, they give the
+//! same answers: while the run is replayed from its reels, the venues are replayed too, and checked against the reel event by
+//! event. Decisions that were not recorded never left, and leave now; recorded ones are not sent again.
 
 use crate::assemble::{AssembledDeck, DeckFacts, DeckParts, reel_config};
 use crate::attempt::Attempt;
@@ -31,10 +31,10 @@ pub(crate) struct InterruptedRun {
     manifest: RunManifest,
 }
 
-/// Returns the last run of a deck if it was interrupted and is not to be left behind.
+/// Returns the last run of a deck if it was interrupted and is not to be abandoned.
 ///
 /// # Errors
-/// It was interrupted, and can't be resumed with the deck as it is now.
+/// It was interrupted, but can't be resumed with the deck as it is now.
 pub(crate) fn interrupted(parts: &DeckParts) -> Result<Option<InterruptedRun>> {
     let Some(journal) = parts.journal.as_ref().filter(|journal| !journal.fresh) else {
         return Ok(None);
@@ -65,8 +65,8 @@ impl InterruptedRun {
     }
 }
 
-/// Assembles a deck as it was when its run was interrupted. A strategy that is to blame for the end of a host, or that decides
-/// differently now, is left out: its decisions are taken from the reel, and it ends where the run goes on.
+/// Assembles a deck as it was when its run was interrupted. A strategy that is to blame for a host's death, or that decides
+/// differently now, is left out: its decisions are taken from the reel, and it ends where the run continues.
 ///
 /// # Errors
 /// A venue or a module is missing, or the replay of the run differs and no strategy is to blame.
@@ -95,7 +95,7 @@ pub(crate) fn resume(
                     }
                 }
                 let strategies = (strategies.loaded, strategies.scan, strategies.history);
-                // What later versions added is on the reel too; the next one adds it once more.
+                // Names added by later versions are on the reel too; the next version adds them again.
                 let recorded_names = interrupted.manifest.registry()?.name_count();
                 let parts_of_loading = (registry, recorded_names, loader);
                 return Ok(parts.assembled(engine, facts, parts_of_loading, strategies));
@@ -189,7 +189,7 @@ fn try_to_resume(
     })))
 }
 
-/// Returns how the versions of the run are made again.
+/// Returns the means to recreate the versions of the run.
 fn versions(
     parts: &DeckParts,
     InterruptedRun { run, manifest }: &InterruptedRun,
@@ -223,7 +223,7 @@ fn venue_names(manifest: &RunManifest) -> Result<Vec<String>> {
 }
 
 impl DeckParts {
-    /// Makes an engine in the state of the interruption, which continues the recording.
+    /// Creates an engine in the state at the interruption, which continues the recording.
     fn resume_engine(
         &self,
         InterruptedRun { run, manifest }: &InterruptedRun,
@@ -324,7 +324,7 @@ fn restore_kill(latched: bool, run: &RecordedRun, engine: &Engine, status: &Stat
     }
 }
 
-/// Reports what was cut off the reels: nothing that a crash left is removed silently.
+/// Reports what was cut off the reels: fragments left by a crash are never removed silently.
 fn report_torn(opened: &[Opened; 2]) {
     for torn in opened.iter().filter_map(|opened| opened.torn.as_ref()) {
         let what = match torn.durable {

@@ -1,4 +1,4 @@
-//! What becomes of the strategies of a run where it is resumed: which go on, which must not, and what the manager has to know.
+//! The strategies of a resumed run: which continue, which must not, and what the manager has to know.
 
 use crate::assemble::LoadedDeck;
 use crate::lifecycle::{EndedStrategy, StrategyHistory, first_generation, quarantined};
@@ -12,17 +12,17 @@ use tickdeck_model::untrusted::printable;
 use tickdeck_recording::RecordedRun;
 use tickdeck_strategy::watch::Scan;
 
-/// The strategies of a run where it is resumed.
+/// The strategies of a run at the point where it is resumed.
 pub(super) struct ResumedStrategies {
     pub(super) loaded: LoadedDeck,
-    /// The modules that the manager knows; what else is in the folder is news to it.
+    /// The modules that the manager knows; anything else in the folder is new to it.
     pub(super) scan: Scan,
     pub(super) history: StrategyHistory,
     /// Those that were left out, with the hashes of their modules.
     pub(super) left_out: Vec<(String, String)>,
 }
 
-/// Ends the strategies that were left out, and those that may not go on; a shadow version that may not ends alone.
+/// Ends the strategies that were left out, and those that may not continue; of a shadow version that may not, only the shadow.
 pub(super) fn settle_strategies(
     engine: &mut Engine,
     versions: &RecordedVersions,
@@ -128,7 +128,7 @@ fn end(
         why,
         cause,
     };
-    // Its instance is dropped without being called once more.
+    // Its instance is dropped without another call.
     let ended = engine.change_before_run(change)?;
     ended.map(drop).map_err(|why| anyhow!(why))
 }

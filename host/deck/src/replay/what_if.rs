@@ -1,5 +1,5 @@
-//! Plays a recorded run with another module: the venues play again from their seeds or captures, so that they answer the
-//! new decisions, and the operator's commands come again when they came.
+//! Plays a recorded run with another module: the venues are simulated again from their seeds or captures, so that they answer
+//! the new decisions, and the operator's commands are repeated at their original times.
 
 use crate::clock::{Pace, since};
 use crate::compiling::Compiling;
@@ -156,7 +156,7 @@ fn last_moment(run: &RecordedRun) -> Result<Timestamp> {
     Ok(moment)
 }
 
-/// Returns the commands of a run, but for versions of the strategy that is replaced; the last one ends the run.
+/// Returns the commands of a run, except those for versions of the replaced strategy; the last one ends the run.
 fn commands_until_end(
     run: &RecordedRun,
     versions: &RecordedVersions,
@@ -202,7 +202,7 @@ fn commands(
     Ok(commands)
 }
 
-/// Makes a recorded change again.
+/// Recreates a recorded change.
 fn change(what: RecordedChange, versions: &RecordedVersions) -> Result<StrategyChange> {
     Ok(match what {
         RecordedChange::Start { name, spec, .. } => {

@@ -1,4 +1,4 @@
-//! How an engine is put together.
+//! Assembling an engine.
 
 use crate::config::{EngineConfig, Stepping};
 use crate::error::EngineError;
@@ -26,14 +26,14 @@ use tickdeck_model::{Currency, CurrencyId, Event, Registry};
 use tickdeck_portfolio::Portfolio;
 use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy};
 
-/// Intents that the action ring holds.
+/// Capacity of the action ring in intents.
 const INTENT_CAPACITY: usize = 1 << 12;
 
-/// The longest lookahead, a day: everything within one is in memory at once.
+/// The longest lookahead, one day: all events within a lookahead are in memory at once.
 const MAX_LOOKAHEAD_NS: u64 = 86_400_000_000_000;
 
 impl Engine {
-    /// Puts an engine together: venues that are registered, strategies that are started.
+    /// Assembles an engine from registered venues and started strategies.
     ///
     /// `now_ns` is a monotonic clock for measuring only.
     ///
@@ -53,7 +53,7 @@ impl Engine {
             capacity: config.ring_capacity,
             wait: config.wait,
         })?;
-        // Sequences are stamped before they are claimed, so nobody else may claim any.
+        // Sequences are stamped before they are claimed, so there must be no other producer.
         let producer = ring.sole_producer()?;
         let portfolio = || open_portfolio(&registry, &venues);
         let workers = config.workers.clamp(1, strategies.len().max(1));
@@ -63,7 +63,7 @@ impl Engine {
         }
         let router = new_router(&config, &registry, portfolio(), &strategies, lookahead_ns);
         let load = Arc::new(DeckLoad::of(workers));
-        // Where time does not go by, nobody is late.
+        // Without real time, nobody is late.
         let config = EngineConfig {
             budget: config.budget.filter(|_| clock.paces()),
             ..config
@@ -127,7 +127,7 @@ fn check_stepping(stepping: Stepping, clock: &dyn Clock) -> Result<(), EngineErr
     Ok(())
 }
 
-/// The router with the strategies of the start.
+/// Creates the router with the initial strategies.
 fn new_router(
     config: &EngineConfig,
     registry: &Registry,
@@ -170,7 +170,7 @@ fn worker_setup(
     }
 }
 
-/// One strategy after another to one worker after another.
+/// Distributes the strategies over the workers round-robin.
 fn shares(
     strategies: Vec<StrategyStart>,
     entries: &StrategyEntries,
@@ -183,8 +183,8 @@ fn shares(
     shares
 }
 
-/// Starts the workers: a single share of the strategies on this thread if the run goes as fast as it can, otherwise each on
-/// a thread of its own.
+/// Starts the workers: a single share of the strategies on this thread if the run is not paced, otherwise each on a thread
+/// of its own.
 fn start_workers(
     config: &EngineConfig,
     is_paced: bool,
@@ -192,7 +192,7 @@ fn start_workers(
     mut shares: Vec<Vec<CountedStart>>,
     mut worker: impl FnMut(Consumer<Event>, Outlet, Vec<CountedStart>) -> Worker,
 ) -> Result<WorkerPool, EngineError> {
-    // A kernel that operators watch is never held up by a strategy, so it shares its thread with none.
+    // A strategy must never block a kernel that operators watch, so that kernel shares its thread with none.
     if shares.len() == 1 && config.stepping == Stepping::Lockstep && !is_paced {
         let share = shares.pop().unwrap_or_default();
         let outlet = Outlet::Local(Vec::new());

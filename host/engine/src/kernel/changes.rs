@@ -19,7 +19,7 @@ use tickdeck_model::{StrategyId, Timestamp};
 type Answer = Result<ChangeAnswer, EngineError>;
 
 impl Engine {
-    /// Does what is left to do at the end of a window, whose last moment is `at`.
+    /// Does the remaining work at the end of a window, whose last moment is `at`.
     pub(super) fn complete_window(&mut self, at: Timestamp) -> Result<(), EngineError> {
         self.stand_at(at);
         self.settle(at);
@@ -32,14 +32,14 @@ impl Engine {
         self.begin_changes(requests, at)
     }
 
-    /// Brings suspended strategies back, and lets announced versions take over.
+    /// Brings suspended strategies back, and makes announced versions take over.
     pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         let now_ns = || self.time.now_ns();
         let returning = self
             .pending_changes
             .take_returning(&self.strategies, now_ns);
         if !returning.is_empty() {
-            // What is decided need not wait for them.
+            // Decisions need not wait for the changes.
             self.dispatch_commands();
         }
         for strategy in returning {
@@ -51,7 +51,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the changes that can be made at once; a new version is announced first.
+    /// Makes the changes that can be made immediately; a new version is announced first.
     pub(super) fn begin_changes(
         &mut self,
         requests: Vec<Request>,
@@ -70,7 +70,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Carries out what counts from the end of the window.
+    /// Carries out what takes effect at the end of the window.
     pub(crate) fn settle(&mut self, at: Timestamp) {
         if self.is_replaying || self.decisions.pending().is_empty() {
             return;
@@ -88,7 +88,7 @@ impl Engine {
         self.decisions.return_memory(intents);
     }
 
-    /// Notes and reports what became of an instance.
+    /// Records and reports the outcome of an instance.
     pub(crate) fn note_outcome(&mut self, intent: &Intent) {
         let strategy = intent.strategy;
         let Some(place) = self.strategies.place_of(strategy) else {
@@ -136,7 +136,7 @@ impl Engine {
         self.router.outbox.notice(intent.at, notice);
     }
 
-    /// Carries out a request. Its answer is sent after its notice, so that the asker has both when it has one.
+    /// Carries out a request. Its answer is sent after its notice, so that whoever has the answer has the notice too.
     fn answer(&mut self, request: Request, at: Timestamp) -> Result<(), EngineError> {
         self.pending_changes.begin(request.origin);
         let answer = self.change(request.change, at);
@@ -154,7 +154,7 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Records a change, where it comes in the router's own order.
+    /// Records a change at its place in the router's own order.
     fn record_change(&mut self, at: Timestamp, what: Option<RecordedChange>) {
         let position = self.events.next_sequence();
         if let Some(what) = what {
@@ -184,8 +184,8 @@ impl Engine {
         self.perform((id, task), what, at)
     }
 
-    /// Lets a strategy's worker make a change, and makes it here. It is recorded in between: the router knows nothing of it
-    /// while the worker is waited for, and a command that comes meanwhile comes before it.
+    /// Has a strategy's worker make a change, then makes it here. It is recorded in between: the router does not know of the
+    /// change while the kernel waits for the worker, so a command that arrives in the meantime precedes it.
     fn perform(
         &mut self,
         (id, task): (StrategyId, Task),
@@ -199,13 +199,13 @@ impl Engine {
         let worker = self.strategies.at(place).worker();
         let done = self.perform_task(worker, task)?;
         self.record_change(at, what);
-        // What a version decided while it caught up, too late to be sent.
+        // Decisions of a version while it caught up, too late to be sent.
         self.settle(at);
         Ok(done.and_then(|done| self.apply_done(place, done, at)))
     }
 
-    /// Makes a change before the run goes on; what counts from the end of the interrupted window still does. The inner error says
-    /// why nothing was changed.
+    /// Makes a change before the run continues; what takes effect at the end of the interrupted window still does. The inner
+    /// error says why nothing was changed.
     ///
     /// # Errors
     /// A worker failed.
@@ -215,7 +215,7 @@ impl Engine {
     ) -> Result<Result<ChangeResult, String>, EngineError> {
         let mut later = std::mem::take(self.decisions.pending());
         if let StrategyChange::Quarantine { strategy, .. } = &change {
-            // Nothing more becomes of it.
+            // Its remaining decisions are dropped.
             later.retain(|intent| intent.strategy != *strategy);
         }
         let at = self.stand_at(self.events.now());
@@ -224,7 +224,7 @@ impl Engine {
         answer
     }
 
-    /// Ends a strategy without calling it once more. Its state is not kept: nothing says that it is right.
+    /// Ends a strategy without calling it again. Its state is not kept: it cannot be trusted.
     fn quarantine(
         &mut self,
         strategy: StrategyId,
@@ -257,7 +257,7 @@ impl Engine {
         }))
     }
 
-    /// Makes here the change that a worker has made.
+    /// Applies here the change that a worker has made.
     fn apply_done(
         &mut self,
         place: usize,
@@ -265,7 +265,7 @@ impl Engine {
         at: Timestamp,
     ) -> Result<ChangeResult, String> {
         let (result, change) = match done {
-            // None of these is asked for here.
+            // None of these is requested here.
             Done::Stopped | Done::Offered | Done::Started | Done::FaultRecorded => {
                 return Err("nothing was changed".to_owned());
             }
@@ -320,7 +320,7 @@ impl Engine {
         (ChangeResult::Swapped(swapped), change)
     }
 
-    /// Another version counts: what the kernel and the router keep of it changes.
+    /// Switches the live version in the kernel and the router.
     fn change_version(&mut self, place: usize, handover: &Handover, at: Timestamp) {
         let version = &handover.version;
         let feeds_before = self.strategies.at_mut(place).change_version(version);
@@ -357,7 +357,7 @@ impl Engine {
         Ok(Ok(ChangeResult::Started(generation)))
     }
 
-    /// Brings a suspended strategy back: in the version before if it was on probation, else in its own.
+    /// Brings a suspended strategy back: in the previous version if it was on probation, otherwise in its own.
     pub(crate) fn bring_back(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
         let Some(place) = self.strategies.place_of(id) else {
             return Ok(());
@@ -391,7 +391,7 @@ impl Engine {
                 };
                 self.router.outbox.notice(at, notice);
             }
-            // It has ended, and its worker has said so.
+            // It has ended, and its worker has reported that.
             _ => {}
         }
         Ok(())
@@ -407,7 +407,7 @@ impl Engine {
     }
 }
 
-/// What is reported of a handover.
+/// Converts a handover to the reported result.
 fn swapped(handover: Handover, generation: u32) -> Swapped {
     Swapped {
         label: handover.version.label,

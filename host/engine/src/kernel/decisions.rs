@@ -22,7 +22,7 @@ impl Decisions {
         &mut self.pending
     }
 
-    /// Replaces what waits to be carried out.
+    /// Replaces the decisions that wait to be carried out.
     pub(crate) fn set_pending(&mut self, intents: Vec<Intent>) {
         self.pending = intents;
     }
@@ -44,18 +44,18 @@ impl Decisions {
         }
     }
 
-    /// Takes a decision into the hash of all of them.
+    /// Adds a decision to the hash of all decisions.
     pub(crate) fn hash(&mut self, intent: &Intent) {
         hash_intent(&mut self.hash, intent);
     }
 
-    /// Brings what waits into the one order in which it is carried out.
+    /// Sorts the pending decisions into the order in which they are carried out.
     pub(super) fn sort(&mut self) {
         self.pending.sort_unstable_by_key(Intent::key);
     }
 
-    /// Lets the router take in `events`, and carries out each decision right after its cause. Expects
-    /// [`Decisions::sort`]. What counts from the end of the window stays.
+    /// Feeds `events` to the router, and carries out each decision right after its cause. Call [`Decisions::sort`] first.
+    /// What takes effect at the end of the window stays.
     pub(super) fn carry_out_after(&mut self, events: &[Event], router: &mut Router) {
         if self.pending.is_empty() {
             return events.iter().for_each(|event| router.on_event(event));
@@ -72,8 +72,8 @@ impl Decisions {
         self.pending.drain(..done);
     }
 
-    /// Carries out decisions in the order in which they came in; returns whether there were any. What counts from the end
-    /// of a step stays.
+    /// Carries out decisions in order of arrival; returns whether there were any. What takes effect at the end of a step
+    /// stays.
     pub(super) fn carry_out_now(&mut self, router: &mut Router) -> bool {
         let Self {
             pending, unhashed, ..
@@ -90,21 +90,21 @@ impl Decisions {
         pending.len() < before
     }
 
-    /// Hashes what [`Decisions::carry_out_now`] carried out, at a moment when nothing waits for it.
+    /// Hashes what [`Decisions::carry_out_now`] carried out, off the critical path.
     pub(super) fn hash_carried_out(&mut self) {
         for intent in self.unhashed.drain(..) {
             hash_intent(&mut self.hash, &intent);
         }
     }
 
-    /// Takes what counts from the end of a window, in order; [`Decisions::return_memory`] puts the memory back.
+    /// Takes what takes effect at the end of a window, in order; [`Decisions::return_memory`] returns the allocation.
     pub(super) fn take_settled(&mut self) -> Vec<Intent> {
         let mut intents = std::mem::take(&mut self.pending);
         intents.sort_unstable_by_key(Intent::key);
         intents
     }
 
-    /// Puts the emptied list back, so that its memory is used again. Nothing was decided since it was taken.
+    /// Returns the emptied list, so that its allocation is reused. Nothing was decided since it was taken.
     pub(super) fn return_memory(&mut self, emptied: Vec<Intent>) {
         debug_assert!(emptied.is_empty() && self.pending.is_empty());
         self.pending = emptied;

@@ -1,4 +1,4 @@
-//! Event time: its clock, and the windows that it is cut into.
+//! Event time: its clock, and the windows into which it is divided.
 
 use crate::config::Stepping;
 use crate::port::Clock;
@@ -42,8 +42,8 @@ impl EventTime {
         start.saturating_add(self.lookahead_ns - into)
     }
 
-    /// As of when the sources had been gathered when an event of this time was taken in: the end of its window, before
-    /// anything was decided in it. A free-running kernel gathers nothing that lies ahead.
+    /// The time up to which the sources had been polled when an event at this time was processed: the end of its window,
+    /// before any decision in it. A free-running kernel polls nothing ahead of time.
     pub(crate) fn gathered_until(&self, at: Timestamp) -> Timestamp {
         match self.stepping {
             Stepping::Lockstep => self.window_end(at),
@@ -56,7 +56,7 @@ impl EventTime {
         self.clock.wait_until(due);
     }
 
-    /// Waits for event time `due`, but not for long; returns whether it may be played.
+    /// Waits briefly for event time `due`; returns whether it may be played.
     pub(super) fn wait_a_while(&mut self, due: Timestamp) -> bool {
         self.clock.wait_a_while(due)
     }

@@ -1,12 +1,13 @@
 //! The free-running kernel, for real venues.
 //!
-//! Event time is wall time. What has arrived is published at once, and what a strategy decided is carried out as soon as
-//! it is there; no worker ever waits for another. The kernel waits for a worker that is a whole ring behind, and at a change
-//! (another version, say) for all to catch up, so that it counts from one sequence for all. Operators are served meanwhile.
+//! Event time is wall time. Events are published as soon as they arrive, and decisions are carried out as soon as they are
+//! made; no worker ever waits for another. The kernel waits for a worker that is a whole ring behind, and, at a change (a new
+//! version, say), for all workers to catch up, so that the change takes effect at one sequence for all. It serves operators
+//! while it waits.
 //!
-//! Every strategy still gets the same events in the same order, and reads the store as of the event that they handle. What depends
-//! on time is which events the router has taken in when it checks an order: never fewer than the order's cause, perhaps
-//! more.
+//! Every strategy still gets the same events in the same order, and reads the store as of the event that it handles. The only
+//! thing that depends on timing is which events the router has processed when it checks an order: always the order's cause,
+//! and perhaps later ones.
 
 use crate::earlier::earlier;
 use crate::error::EngineError;
@@ -16,14 +17,14 @@ use crate::worker::meanwhile::Meanwhile;
 use std::time::Duration;
 use tickdeck_model::Timestamp;
 
-/// How often the clock is read for a status while there is always something to do, in steps.
+/// Steps between two reads of the clock for a status while the kernel is busy.
 const STEPS_PER_LOOK: u64 = 64;
 
-/// How often it is read while there is nothing to do, in looks: of a millisecond at most each, where threads park.
+/// Polls between two such reads while the kernel is idle; a poll takes at most a millisecond, during which threads park.
 const LOOKS_PER_STATUS: u64 = 8;
 
-/// Most event time that is taken in at once: a backlog is worked off in steps between which orders leave and operators
-/// are heard.
+/// Maximum event time processed at once: a backlog is worked off in slices, between which orders leave and operators are
+/// served.
 const SLICE_NS: i64 = 10_000;
 
 impl Engine {
@@ -38,7 +39,7 @@ impl Engine {
                 self.complete_decisions(observer)?;
                 return Ok(ending);
             }
-            // Event time goes by from the first event on, whenever that comes.
+            // Event time starts with the first event, whenever that arrives.
             if !begun && let Some(first) = self.next_due() {
                 self.time.wait_until(first);
                 begun = true;
@@ -49,14 +50,14 @@ impl Engine {
                 self.report_status(observer);
                 self.pool.check()?;
             }
-            // A feed may have been found over meanwhile: there is nothing to wait for then.
+            // A feed may have ended in the meantime: then there is nothing to wait for.
             if !did_something && !self.has_due_changes() && self.ending().is_none() {
                 self.wait_for_work()?;
             }
         }
     }
 
-    /// Lets the workers come to the end of what was published, and carries out what they decided on the way.
+    /// Waits until the workers have handled everything published, carrying out their decisions as they arrive.
     fn complete_decisions(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
         let now = self.moment();
         let at = self.stand_at(now);
@@ -68,26 +69,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Now, in event time.
+    /// The current event time.
     pub(super) fn moment(&self) -> Timestamp {
         self.time.reached().max(self.events.now())
     }
 
-    /// Sends what was decided.
+    /// Sends the commands that were decided.
     pub(super) fn send(&mut self, observer: &mut dyn Observer) {
         self.dispatch(observer);
         // Nothing waits for the hash here.
         self.decisions.hash_carried_out();
     }
 
-    /// Hears operators, publishes what has arrived, and carries out what was decided; returns whether there was anything of
-    /// the last two.
+    /// Serves operators, publishes what has arrived, and carries out what was decided; returns whether either of the last two
+    /// did anything.
     pub(super) fn step(&mut self, observer: &mut dyn Observer) -> Result<bool, EngineError> {
         let reached = self.time.reached();
         let at = self.stand_at(reached);
-        // What was decided and has not left is denied by what an operator says now.
+        // A command given now still denies decisions that have not left yet.
         self.safety_path().serve();
-        // What was decided has come the longest way already: it leaves before more is taken in.
+        // Decisions have waited longest: they leave before more events are processed.
         self.pool.gather(self.decisions.pending());
         let mut decided = self.carry_out_now(at);
         if decided {
@@ -120,7 +121,7 @@ impl Engine {
         Ok(arrived | decided)
     }
 
-    /// Publishes what has arrived, a slice of it if much has, and lets the router take it in.
+    /// Publishes what has arrived, at most one slice of it, and feeds it to the router.
     fn take_in(&mut self, reached: Timestamp) -> Result<bool, EngineError> {
         let due = self.venues.next_answer_due();
         let first_due = earlier(due, self.own_due());
@@ -134,9 +135,9 @@ impl Engine {
         Ok(!self.events.window().is_empty())
     }
 
-    /// Carries out decisions in the order in which they came in; what became of instances is left for [`Engine::settle`].
-    /// Limits in time (rates, duplicates) go by the causes, so that a strategy is not held to how its decisions came
-    /// through; the age of a quote goes by `at`, when the order leaves.
+    /// Carries out decisions in order of arrival; the outcomes of instances are left for [`Engine::settle`]. Time-based
+    /// limits (rates, duplicates) use the time of the cause, so that transport delays do not count against a strategy; the
+    /// age of a quote is measured at `at`, when the order leaves.
     fn carry_out_now(&mut self, at: Timestamp) -> bool {
         self.router.gate.set_leaves_at(at);
         self.record_decisions();
@@ -171,7 +172,7 @@ impl Engine {
         } = self;
         let mut looks = 0u64;
         pool.wait_for_decisions(|| {
-            // To read a clock costs as much as all the rest of a look, so it is read once, and the other one seldom.
+            // Reading a clock costs as much as the rest of a poll, so this one is read once, and the other one rarely.
             let reached = time.reached();
             looks += 1;
             let is_status_due =
@@ -181,8 +182,8 @@ impl Engine {
             if due <= reached || inbox.has_news() || is_status_due() || is_change_due() {
                 return None;
             }
-            // As if event time went by as fast as the clock; if it is faster, a parked thread is late by what it is
-            // parked for at most.
+            // Assumes that event time runs as fast as the clock; if it runs faster, a parked thread is late by at most its
+            // parking time.
             let silence_ns = due.saturating_sub(reached).unsigned_abs();
             Some(Duration::from_nanos(silence_ns))
         })?;

@@ -1,4 +1,4 @@
-//! Requests of operators, and the changes of strategies that are under way.
+//! Operators' requests, and the changes of strategies in progress.
 
 use crate::change_origin::ChangeOrigin;
 use crate::handle::{ChangeAnswer, EngineHandle, Haste, ReceivedCommand, Request};
@@ -6,7 +6,7 @@ use crate::kernel::strategies::StrategyEntries;
 use std::sync::mpsc::Sender;
 use tickdeck_model::StrategyId;
 
-/// The engine's end of the operators' handle. However the engine ends, nobody is left waiting for an answer.
+/// The engine's end of the operators' handle. However the engine ends, no caller is left waiting for an answer.
 #[derive(Default)]
 pub(crate) struct OperatorInbox(EngineHandle);
 
@@ -21,7 +21,7 @@ impl OperatorInbox {
         self.0.stopping()
     }
 
-    /// Whether anything was asked for since the last look, a stop included.
+    /// Whether anything was requested since the last poll, including a stop.
     pub(super) fn has_news(&self) -> bool {
         self.0.is_waiting() || self.0.is_commanded() || self.0.stopping()
     }
@@ -36,17 +36,17 @@ impl OperatorInbox {
         self.0.is_in_haste(haste)
     }
 
-    /// Takes the commands since the last look; costs one load when there are none.
+    /// Takes the commands since the last poll; costs one load when there are none.
     pub(super) fn take_commands(&self) -> Vec<ReceivedCommand> {
         self.0.take_commands()
     }
 
-    /// Takes the changes since the last look; costs one load when there are none.
+    /// Takes the changes since the last poll; costs one load when there are none.
     pub(super) fn take_requests(&self) -> Vec<Request> {
         self.0.take_requests()
     }
 
-    /// Accepts no more changes; those who wait for an answer learn it by their receiver.
+    /// Stops accepting changes; pending receivers are disconnected.
     pub(super) fn close(&self) {
         self.0.close();
     }
@@ -58,14 +58,14 @@ impl Drop for OperatorInbox {
     }
 }
 
-/// Changes that were begun and are completed in a later window.
+/// Changes that have begun and will be completed in a later window.
 #[derive(Default)]
 pub(crate) struct PendingChanges {
     /// Swaps that wait for the window in which the old version's last call is timed.
     announced_swaps: Vec<Request>,
     /// Strategies that wait for another instance, and since when by the clock.
     suspended: Vec<(StrategyId, u64)>,
-    /// The origin of the change that is carried out now.
+    /// The origin of the current change.
     origin: Option<ChangeOrigin>,
     /// Answers to requests, sent after the notices.
     answers: Vec<(Sender<ChangeAnswer>, ChangeAnswer)>,
@@ -88,12 +88,12 @@ impl PendingChanges {
         std::mem::take(&mut self.announced_swaps)
     }
 
-    /// A strategy waits for another instance from `now_ns` on.
+    /// Notes that a strategy waits for another instance from `now_ns` on.
     pub(super) fn suspend(&mut self, strategy: StrategyId, now_ns: u64) {
         self.suspended.push((strategy, now_ns));
     }
 
-    /// Takes the strategies out that can be brought back now, or have waited too long.
+    /// Removes and returns the strategies that can be brought back now, or have waited too long.
     pub(super) fn take_returning(
         &mut self,
         strategies: &StrategyEntries,
@@ -105,28 +105,28 @@ impl PendingChanges {
         returning.map(|(strategy, _)| strategy).collect()
     }
 
-    /// A strategy no longer waits: it was removed, or a tape says when it is brought back.
+    /// Notes that a strategy no longer waits: it was removed, or a tape says when it is brought back.
     pub(crate) fn forget_suspended(&mut self, strategy: StrategyId) {
         self.suspended.retain(|(other, _)| *other != strategy);
     }
 
-    /// Drops everything: nothing is swapped or rolled back any more.
+    /// Drops everything: no more swaps or rollbacks.
     pub(super) fn clear(&mut self) {
         self.announced_swaps.clear();
         self.suspended.clear();
     }
 
-    /// A requested change is carried out from now on; its notices carry this origin.
+    /// Begins a requested change; its notices carry this origin.
     pub(super) fn begin(&mut self, origin: Option<ChangeOrigin>) {
         self.origin = origin;
     }
 
-    /// The origin of the change that is carried out now.
+    /// The origin of the current change.
     pub(super) fn origin(&self) -> Option<ChangeOrigin> {
         self.origin.clone()
     }
 
-    /// The requested change is carried out, with this answer.
+    /// Ends the requested change with this answer.
     pub(super) fn end(&mut self, sender: Sender<ChangeAnswer>, answer: ChangeAnswer) {
         self.origin = None;
         self.answers.push((sender, answer));

@@ -13,7 +13,7 @@ use crate::worker::meanwhile::Meanwhile;
 use tickdeck_model::Timestamp;
 
 impl Engine {
-    /// Ends the run where the router stands. What was decided and has not been carried out by now never is, and the record says
+    /// Ends the run where the router stands. Decisions that have not been carried out by now are dropped, and the record says
     /// so.
     pub(super) fn end_without_workers(
         mut self,
@@ -50,7 +50,7 @@ impl Engine {
         self.router.outbox.notice(at, notice);
     }
 
-    /// Lets the router take in the events of the window from `position` on.
+    /// Feeds the events of the window from `position` on to the router.
     fn fold_window(&mut self, position: u64) {
         let window = self.events.window().iter();
         for event in window.filter(|event| event.sequence >= position) {
@@ -59,7 +59,7 @@ impl Engine {
         self.stand_at(self.events.now());
     }
 
-    /// Takes in events without the workers until every cancel is confirmed.
+    /// Processes events without the workers until every cancel is confirmed.
     fn confirm_cancels(&mut self, until: Timestamp, observer: &mut dyn Observer) {
         while self.has_loose_ends() && !self.inbox.is_in_haste(Haste::AtOnce) {
             let Some(end) = self.next_end(until) else {
@@ -78,7 +78,7 @@ impl Engine {
         }
     }
 
-    /// Up to when events are gathered next; none once it is later than `until`.
+    /// The time up to which events are gathered next; none once it is later than `until`.
     fn next_end(&mut self, until: Timestamp) -> Option<Timestamp> {
         if !self.time.is_lockstep() {
             let now = self.moment();

@@ -1,13 +1,13 @@
-//! The kernel: takes event time forward, window by window.
+//! The kernel: advances event time, window by window.
 //!
-//! A window starts at the next thing that is due and is one *lookahead* long: the least time between a command and the
-//! first event it can cause. Nothing that is decided within a window can thus change the window itself, so all of it
-//! can go through the ring at once, on any number of workers, before what was decided is merged by cause and carried
-//! out. That is why the same tape gives the same actions with any batching and any number of threads.
+//! A window starts at the next due event and is one *lookahead* long: the minimum time between a command and the first
+//! event it can cause. So no decision made within a window can change the window itself: the whole window can go through
+//! the ring at once, on any number of workers, before the decisions are merged by cause and carried out. That is why the
+//! same tape gives the same actions with any batching and any number of threads.
 //!
-//! With real venues the kernel runs freely instead; see `free_running`. Each part of its state is a file of its own:
+//! With real venues the kernel runs freely instead; see `free_running`. Each part of its state has a file of its own:
 //! `event_time`, `publisher`, `venues`, `strategies`, `decisions`, `recording`, `inbox`, `resume_point`, `status_timer`.
-//! Wherever it waits it serves operators: `safety_path`.
+//! Wherever it waits, it serves operators: `safety_path`.
 
 mod build;
 mod changes;
@@ -53,10 +53,10 @@ use crate::worker::{Done, Task};
 use std::sync::Arc;
 use tickdeck_model::{Registry, Timestamp};
 
-/// How often the clock is read for a status, in windows.
+/// Windows between two reads of the clock for a status.
 const WINDOWS_PER_LOOK: u64 = 64;
 
-/// The workers, what goes to them and comes from them, and the operators who are served while they are waited for.
+/// The workers, their input and output, and the path on which operators are served while the kernel waits for workers.
 struct Waiting<'a> {
     events: &'a mut EventPublisher,
     pool: &'a mut WorkerPool,
@@ -64,7 +64,7 @@ struct Waiting<'a> {
     safety: SafetyPath<'a>,
 }
 
-/// The engine: venues and strategies, put together and ready to run.
+/// The engine: venues and strategies, assembled and ready to run.
 pub struct Engine {
     pub(crate) registry: Arc<Registry>,
     pub(crate) time: EventTime,
@@ -82,13 +82,13 @@ pub struct Engine {
     place: RouterPlace,
     /// The end of the run is recorded.
     is_stopping: bool,
-    /// The workers had decided what was never carried out, so their replicas of the store are others.
+    /// Some of the workers' decisions were never carried out, so their replicas of the store differ.
     pub(crate) is_left_behind: bool,
     status_timer: StatusTimer,
     max_market_events: u64,
-    /// A tape says what counts and when, so the kernel settles nothing by itself.
+    /// A tape dictates outcomes and their times, so the kernel settles nothing by itself.
     pub(crate) is_replaying: bool,
-    /// What threads tell each other of how late they are.
+    /// Lateness, shared between the threads.
     load: Arc<DeckLoad>,
     alerts: OverloadAlerts,
 }
@@ -99,7 +99,7 @@ impl Engine {
         self.inbox.handle()
     }
 
-    /// Adds a check between the strategies and the venues, behind risk and those added before.
+    /// Adds a check between the strategies and the venues, after the risk checks and those added before.
     pub fn push_order_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
         self.router.push_middleware(middleware);
     }
@@ -148,7 +148,7 @@ impl Engine {
                 return Ok(self.tape_over());
             };
             if let Some(end) = self.resume_point.take_window_end(start) {
-                // What follows from it may be due before what was found due.
+                // Its consequences may be due before the event found so far.
                 self.complete_window(end.saturating_sub(1))?;
                 self.dispatch(observer);
                 continue;
@@ -167,7 +167,8 @@ impl Engine {
         }
     }
 
-    /// Waits until event time `due`. False: a command was carried out meanwhile, and something may be due before.
+    /// Waits until event time `due`. Returns false if a command was carried out while waiting, so that something may be due
+    /// earlier.
     fn wait_until(&mut self, due: Timestamp) -> bool {
         while !self.time.wait_a_while(due) {
             if self.safety_path().is_wanted() {
@@ -180,8 +181,8 @@ impl Engine {
         true
     }
 
-    /// The router has taken in everything so far; what is done next counts as of `at`, if that is not past. Returns as of
-    /// when it does.
+    /// Marks that the router has processed everything so far; what follows is dated `at`, or now if that is past. Returns
+    /// that time.
     pub(crate) fn stand_at(&mut self, at: Timestamp) -> Timestamp {
         let at = at.max(self.place.at).max(self.events.now());
         let position = self.events.next_sequence();
@@ -189,19 +190,19 @@ impl Engine {
         at
     }
 
-    /// The way of an operator's command to the venues.
+    /// The path of an operator's command to the venues.
     fn safety_path(&mut self) -> SafetyPath<'_> {
         self.waiting().safety
     }
 
-    /// Carries out operators' commands, between windows; costs next to nothing when there are none.
+    /// Carries out operators' commands between windows; costs next to nothing when there are none.
     fn serve_operators(&mut self) {
         if self.inbox.has_news() {
             self.safety_path().serve();
         }
     }
 
-    /// The workers, and what is served while they are waited for.
+    /// Borrows the workers, and what is served while the kernel waits for them.
     fn waiting(&mut self) -> Waiting<'_> {
         Waiting {
             events: &mut self.events,
@@ -218,7 +219,7 @@ impl Engine {
         }
     }
 
-    /// Lets a worker perform a task, at a point where all workers have caught up. The inner error says why it did not.
+    /// Has a worker perform a task, at a point where all workers have caught up. The inner error says why it did not.
     pub(crate) fn perform_task(
         &mut self,
         worker: usize,
@@ -244,7 +245,7 @@ impl Engine {
 
     /// Why the run ends now, if it does.
     fn ending(&self) -> Option<Ending> {
-        // What is left of an interrupted window is played first.
+        // The rest of an interrupted window is played first.
         let is_whole = !self.resume_point.has_left_over();
         if is_whole && self.router.tally().market_events >= self.max_market_events {
             return Some(Ending::Limit);
@@ -263,7 +264,7 @@ impl Engine {
         }
     }
 
-    /// When the next event of ours is due, or one that an interrupted run left.
+    /// When the host's own next event is due, or one left over from an interrupted run.
     fn own_due(&self) -> Option<Timestamp> {
         let left_over = self.resume_point.next_due();
         earlier(left_over, self.router.next_due())
@@ -281,7 +282,7 @@ impl Engine {
         earlier(due, self.own_due())
     }
 
-    /// Reports venues that were found to have failed between two windows: there may be no window any more.
+    /// Reports venues that failed between two windows: there may be no further window.
     fn report_failures(&mut self) {
         let now = self.events.now();
         for error in self.venues.take_failures() {
@@ -291,7 +292,7 @@ impl Engine {
         }
     }
 
-    /// Plays one window: gathers and publishes it, lets the strategies decide, carries out what they decided.
+    /// Plays one window: gathers and publishes it, has the strategies decide, and carries out their decisions.
     fn play_window(
         &mut self,
         start: Timestamp,
@@ -315,8 +316,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Gathers every event before `end`, in the order of host time; at the same time our own answers come before the
-    /// venues' events, and the venues keep the order in which they were given.
+    /// Gathers every event before `end`, in the order of host time. For equal times, the host's own answers come before the
+    /// venues' events, and the venues keep their configured order.
     fn gather(&mut self, end: Timestamp) {
         let now = self.events.now();
         let window = self.events.begin_window();
@@ -346,7 +347,7 @@ impl Engine {
         events.publish(pool, pending, &mut safety)
     }
 
-    /// Waits until every worker has handled everything published, and gathers what was decided.
+    /// Waits until every worker has handled everything published, and gathers their decisions.
     pub(crate) fn catch_up(&mut self) -> Result<(), EngineError> {
         let until = self.events.next_sequence();
         let Waiting {
@@ -358,7 +359,7 @@ impl Engine {
         Ok(pool.catch_up(until, pending, &mut safety)?)
     }
 
-    /// Merges what was decided with what caused it, and carries it out.
+    /// Merges the decisions with their causes, and carries them out.
     fn carry_out_window(&mut self) {
         self.decisions.sort();
         self.record_decisions();

@@ -1,14 +1,14 @@
-//! Alerts of strategies that keep the others waiting or are behind themselves: one when it begins, none while it lasts.
+//! Alerts about strategies that keep the others waiting or are behind themselves: one at the beginning, none while it lasts.
 
 use crate::config::{BudgetConfig, Overload};
 use crate::report::{Notice, Observer, Status, StrategyState, StrategyStatus};
 use std::collections::BTreeMap;
 use tickdeck_model::StrategyId;
 
-/// A strategy that is behind by this much is behind.
+/// Lag from which a strategy counts as behind.
 const BEHIND_NS: u64 = 50_000_000;
 
-/// Why there is an alert; the second is the worse one.
+/// The reason for an alert; the second is the worse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Alert {
     /// The strategy is behind, whoever's fault it is.
@@ -17,12 +17,12 @@ enum Alert {
     InDebt,
 }
 
-/// What was said of the strategies.
+/// The alerts given so far.
 #[derive(Default)]
 pub(crate) struct OverloadAlerts {
-    /// None: nothing depends on time.
+    /// None if nothing depends on time.
     budget: Option<BudgetConfig>,
-    /// By strategy: what was said last.
+    /// The last alert, by strategy.
     alerted: BTreeMap<StrategyId, Alert>,
 }
 
@@ -34,7 +34,7 @@ impl OverloadAlerts {
         }
     }
 
-    /// Alerts the observer of strategies that became slow since the last look.
+    /// Alerts the observer of strategies that became slow since the last call.
     pub(super) fn look(&mut self, status: &Status, observer: &mut dyn Observer) {
         let Some(budget) = self.budget else {
             return;
@@ -57,7 +57,7 @@ impl OverloadAlerts {
     }
 }
 
-/// Why there is an alert, if there is one.
+/// Returns the reason for an alert, if there is one.
 fn alert(budget: &BudgetConfig, strategy: &StrategyStatus) -> Option<Alert> {
     if strategy.debt_ns >= budget.burst_ns / 2 {
         return Some(Alert::InDebt);
@@ -66,7 +66,7 @@ fn alert(budget: &BudgetConfig, strategy: &StrategyStatus) -> Option<Alert> {
     is_behind.then_some(Alert::Behind)
 }
 
-/// Well below where an alert begins, so that none comes and goes.
+/// Whether a strategy is well below the alert thresholds; the hysteresis keeps alerts from flapping.
 fn is_well(budget: &BudgetConfig, strategy: &StrategyStatus) -> bool {
     strategy.debt_ns < budget.burst_ns / 4 && strategy.lag_ns < BEHIND_NS / 2
 }

@@ -1,4 +1,4 @@
-//! The stream of events that the kernel publishes: one order, stamped and hashed.
+//! The stream of events that the kernel publishes: totally ordered, stamped and hashed.
 
 use crate::error::EngineError;
 use crate::intent::Intent;
@@ -58,8 +58,8 @@ impl EventPublisher {
         &mut self.window
     }
 
-    /// Takes the window out, so that it can be read while the kernel changes; [`EventPublisher::return_window`] puts its
-    /// memory back.
+    /// Takes the window out, so that it can be read while the kernel is modified; [`EventPublisher::return_window`] returns
+    /// its allocation.
     pub(crate) fn take_window(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.window)
     }
@@ -69,15 +69,15 @@ impl EventPublisher {
         self.window = window;
     }
 
-    /// Orders the window by host time. The sort is stable: at the same time the order of the sources stands.
+    /// Sorts the window by host time. The sort is stable: for equal times, the order of the sources is kept.
     pub(super) fn sort_window(&mut self) {
         if !self.window.is_sorted_by_key(|event| event.ts_host) {
             self.window.sort_by_key(|event| event.ts_host);
         }
     }
 
-    /// Moves events of the past to now, where the kernel runs freely: an answer of ours to a late decision is due in the
-    /// past. Its two times stay equal, which tells it from a venue's.
+    /// Moves events in the past to now, where the kernel runs freely: the host's own answer to a late decision is due in the
+    /// past. Its two times stay equal, which distinguishes it from a venue's.
     pub(super) fn restamp_late(&mut self) {
         for event in &mut self.window {
             if event.ts_host < self.now {
@@ -89,7 +89,7 @@ impl EventPublisher {
         }
     }
 
-    /// Puts the window on the ring; what workers decide meanwhile is appended to `pending`.
+    /// Puts the window on the ring; decisions that workers make in the meantime are appended to `pending`.
     pub(crate) fn publish(
         &mut self,
         pool: &mut WorkerPool,
@@ -101,12 +101,12 @@ impl EventPublisher {
         }
         self.stamp();
         let published = pool.publish(&mut self.producer, &self.window, pending, safety);
-        // The workers have begun; nothing that they decide is carried out before this is recorded.
+        // The workers have already begun, but none of their decisions is carried out before this is recorded.
         self.record(safety.recording);
         Ok(published?)
     }
 
-    /// Takes the window in without the workers, which get no more events.
+    /// Processes the window without the workers, which get no more events.
     pub(super) fn take_in_without_workers(&mut self, recording: &mut Recording) {
         if !self.window.is_empty() {
             self.stamp();

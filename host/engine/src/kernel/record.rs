@@ -1,4 +1,4 @@
-//! The kernel's side of recording: it decides what is handed over, and when.
+//! The kernel's side of recording: decides what is handed over, and when.
 
 use crate::effect::{Effect, Recorder};
 use crate::error::EngineError;
@@ -13,12 +13,12 @@ impl Engine {
         self.recording.set_recorder(Some(recorder));
     }
 
-    /// Host time of the last event, and the position behind it: where an effect is recorded.
+    /// Host time of the last event, and the position after it: where an effect is recorded.
     fn position(&self) -> (Timestamp, u64) {
         (self.events.now(), self.events.next_sequence())
     }
 
-    /// Records what waits to be carried out because of single events.
+    /// Records the pending decisions that were caused by single events.
     pub(crate) fn record_decisions(&mut self) {
         let (position, next_sequence) = (self.position(), self.events.next_sequence());
         let is_lockstep = self.time.is_lockstep();
@@ -34,7 +34,7 @@ impl Engine {
         self.safety_path().commit(actions, position);
     }
 
-    /// Lets orders pass again once everything is recorded.
+    /// Allows orders again once everything is recorded.
     pub(crate) fn resume_if_recorded(&mut self) {
         let position = self.position();
         self.recording

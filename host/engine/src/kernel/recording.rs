@@ -1,4 +1,4 @@
-//! Recording the run: everything that the kernel does is handed to the recorder before it takes effect.
+//! Recording the run: everything the kernel does is handed to the recorder before it takes effect.
 
 use crate::batches::OfferedBatches;
 use crate::command::OperatorCommand;
@@ -22,15 +22,15 @@ pub(crate) struct Recording {
     has_orders: bool,
     /// Actions handed over since the last commit.
     uncommitted: u32,
-    /// The recorder waits for the disk: what happens meanwhile is handed over afterwards.
+    /// The recorder waits for the disk: effects in the meantime are handed over afterwards.
     deferred: Option<Deferred>,
-    /// Everything is recorded again, and what was denied until now was carried out.
+    /// Everything is recorded again, and the decisions denied until now have been processed.
     resumes: bool,
-    /// The run has to end, and why.
+    /// Why the run has to end, if it does.
     overflow: Option<String>,
     /// The sequence from which states are recorded next.
     next_states: u64,
-    /// Tells the workers that batches are recorded.
+    /// Tells the workers whether batches are recorded.
     notes_batches: Arc<AtomicBool>,
 }
 
@@ -57,7 +57,7 @@ impl Default for Recording {
 }
 
 impl Recording {
-    /// Nothing is recorded yet; the flag tells the workers when batches are.
+    /// Creates it without a recorder; the flag tells the workers when batches are recorded.
     pub(super) fn of(notes_batches: Arc<AtomicBool>) -> Self {
         Self {
             notes_batches,
@@ -65,7 +65,7 @@ impl Recording {
         }
     }
 
-    /// From now on batches are recorded, if the run is.
+    /// Starts recording batches, if the run is recorded.
     pub(super) fn begin(&self) {
         self.notes_batches.store(self.is_on(), Ordering::Release);
     }
@@ -74,7 +74,7 @@ impl Recording {
         self.recorder.is_some() || self.deferred.is_some()
     }
 
-    /// Takes the recorder out, for as long as what happens is on a tape already.
+    /// Takes the recorder out while everything that happens is already on a tape.
     pub(crate) fn take_recorder(&mut self) -> Option<Box<dyn Recorder>> {
         self.recorder.take()
     }
@@ -94,7 +94,7 @@ impl Recording {
         self.overflow.take()
     }
 
-    /// The run ended cleanly; nothing more comes.
+    /// Completes the record: the run ended cleanly, and nothing more comes.
     pub(super) fn end(&mut self) -> Result<(), RecordError> {
         self.recorder
             .as_mut()
@@ -115,15 +115,15 @@ impl Recording {
         }
     }
 
-    /// Records that a command was carried out when the router had taken in `position` events.
+    /// Records that a command was carried out when the router had processed `position` events.
     pub(super) fn operated(&mut self, position: u64, at: Timestamp, order: OperatorCommand) {
         let actions = self.deferred.as_ref().map(|deferred| deferred.actions);
         let ahead = actions.map(|actions| CommandAhead { position, actions });
         self.effect(position, &Effect::Operated { at, order, ahead });
     }
 
-    /// Hands over what was decided because of single events; it is acted upon once it is committed. `position_of` gives the
-    /// position at which a decision counts. Returns how many actions that were.
+    /// Hands over decisions caused by single events; they are carried out once committed. `position_of` gives the position at
+    /// which a decision takes effect. Returns the number of actions.
     pub(super) fn decisions(
         &mut self,
         intents: &[Intent],
@@ -145,7 +145,7 @@ impl Recording {
         self.uncommitted - before
     }
 
-    /// Hands over what counts from the end of a window.
+    /// Hands over an intent that takes effect at the end of a window.
     pub(super) fn settled(&mut self, intent: &Intent, position: u64, router: &Router) {
         if !self.is_on() {
             return;
@@ -177,8 +177,8 @@ impl Recording {
         }
     }
 
-    /// From now on the recorder is asked to commit, without this; `actions` were handed over and are carried out after it.
-    /// Returns the recorder, whether orders wait for it, and how many actions were handed over since the last time.
+    /// Begins a commit: takes the recorder out; `actions` were handed over and are carried out after the commit. Returns the
+    /// recorder, whether orders wait for it, and how many actions were handed over since the last commit.
     pub(super) fn begin_commit(&mut self, actions: u32) -> Option<(Box<dyn Recorder>, bool, u32)> {
         let recorder = self.recorder.take()?;
         let effects = Vec::new();
@@ -187,7 +187,7 @@ impl Recording {
         Some((recorder, has_orders, std::mem::take(&mut self.uncommitted)))
     }
 
-    /// The recorder has answered: hands over what happened meanwhile, and denies new orders if not everything is recorded.
+    /// Ends a commit: hands over what happened in the meantime, and denies new orders if not everything is recorded.
     pub(super) fn end_commit(
         &mut self,
         (mut recorder, committed, denied): (Box<dyn Recorder>, Result<(), RecordError>, u32),
@@ -217,7 +217,7 @@ impl Recording {
         self.recorder = Some(recorder);
     }
 
-    /// Lets orders pass again if everything is recorded; those decided until now were denied.
+    /// Allows orders again if everything is recorded; those decided until now were denied.
     pub(super) fn resume_if_recorded(
         &mut self,
         (now, next_sequence): (Timestamp, u64),
@@ -240,7 +240,7 @@ impl Recording {
         is_due
     }
 
-    /// States are due as soon as may be: a run was resumed here.
+    /// Makes states due as soon as possible: a run was resumed here.
     pub(crate) fn states_due_from(&mut self, sequence: u64) {
         self.next_states = sequence;
     }
@@ -252,7 +252,7 @@ impl Recording {
         }
     }
 
-    /// Hands over the batches among what was decided, before the states that depend on them.
+    /// Hands over the batches among the intents, before the states that depend on them.
     pub(super) fn take_offered(&mut self, intents: &mut Vec<Intent>) {
         intents.retain(|intent| match &intent.decision {
             Decision::Offered(batches) => {

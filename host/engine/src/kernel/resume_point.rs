@@ -1,13 +1,13 @@
-//! The rest of an interrupted run, for the run that resumes it.
+//! What is left of an interrupted run, for the run that resumes it.
 
 use tickdeck_model::{Event, Timestamp};
 
 /// Where a resumed run takes over.
 #[derive(Default)]
 pub(crate) struct ResumePoint {
-    /// The rest of the window that the interruption cut short.
+    /// The rest of the window that was cut short by the interruption.
     left_over: Vec<Event>,
-    /// The end of that window: what counts from there has not been carried out yet.
+    /// The end of that window: what takes effect there has not been carried out yet.
     window_end: Option<Timestamp>,
     /// The strategies were stopped before the interruption.
     was_stopping: bool,
@@ -51,7 +51,7 @@ impl ResumePoint {
         self.window_end.take_if(|end| *end <= start)
     }
 
-    /// The cut window is played on: its end comes as that of any other.
+    /// Continues the cut window: from now on, it ends like any other.
     pub(super) fn continue_window(&mut self) {
         self.window_end = None;
     }

@@ -1,7 +1,7 @@
-//! The safety path: operators' commands, carried out on the kernel's own thread, also while it waits for workers.
+//! The safety path: operators' commands, carried out on the kernel's own thread, even while it waits for workers.
 //!
-//! A command takes its place where the router stands: behind every event and decision that it has taken in, and before all
-//! that it has not, whatever the workers have come to. So decisions that are on their way are denied, here and in a replay.
+//! A command takes effect where the router stands: after every event and decision that it has processed, and before all
+//! others, however far the workers are. So decisions in flight are denied, here and in a replay.
 
 use crate::command::{CommandInForce, OperatorCommand};
 use crate::handle::Haste;
@@ -16,9 +16,9 @@ use tickdeck_model::Timestamp;
 /// Where the router stands.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RouterPlace {
-    /// The number of events that it has taken in.
+    /// The number of events that it has processed.
     pub(crate) position: u64,
-    /// As of when what is done here counts.
+    /// The event time given to what is done here.
     pub(crate) at: Timestamp,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct SafetyPath<'a> {
     pub(super) venues: &'a mut Venues,
     pub(super) recording: &'a mut Recording,
     pub(super) place: RouterPlace,
-    /// A tape says which commands there are, and when.
+    /// A tape dictates the commands and their times.
     pub(super) is_replaying: bool,
 }
 
@@ -63,12 +63,12 @@ impl SafetyPath<'_> {
         if is_news {
             self.router.operate(at, command);
         }
-        // The cancels leave, and the operator knows, before anything is recorded: no disk may hold them up.
+        // The cancels leave, and the operator is told, before anything is recorded: no disk may delay them.
         for (venue, at, command) in self.router.outbox.commands() {
             self.venues.send(*venue, *at, *command);
         }
         if let Some(held) = held {
-            // The asker may have given up.
+            // The caller may have given up.
             let _ = held.send(self.in_force(command));
         }
         if is_news {
@@ -78,8 +78,8 @@ impl SafetyPath<'_> {
         self.router.outbox.clear_commands();
     }
 
-    /// Asks the recorder whether everything is recorded, and denies new orders if not. Commands are carried out while it waits
-    /// for the disk, before the `actions` that were handed over and wait too.
+    /// Has the recorder commit, and denies new orders if that fails. While it waits for the disk, commands are carried out,
+    /// before the `actions` that were handed over and wait too.
     pub(super) fn commit(&mut self, actions: u32, now_and_next: (Timestamp, u64)) {
         let Some((mut recorder, has_orders, denied)) = self.recording.begin_commit(actions) else {
             return;
@@ -94,7 +94,7 @@ impl SafetyPath<'_> {
             .end_commit(answered, now_and_next, self.router);
     }
 
-    /// What is true now that the cancels of `command` are out.
+    /// Returns what holds now that the cancels of `command` have left.
     fn in_force(&self, command: OperatorCommand) -> CommandInForce {
         let cancels = matches!(command, OperatorCommand::Kill | OperatorCommand::Stop);
         let mut in_force = CommandInForce {

@@ -1,4 +1,4 @@
-//! The strategies that the kernel knows: which worker runs each, and which version of it counts.
+//! The strategies that the kernel knows: which worker runs each, and which version of it is live.
 
 use crate::port::{Fault, StrategyStart, Version};
 use crate::report::{ShadowStatus, StrategyResult, StrategyState, StrategyStatus};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_model::{FeedRequest, Instrument, Money, StrategyId};
 
-/// How long a suspended strategy waits for an instance before it ends.
+/// How long a suspended strategy waits for an instance before it is ended.
 const INSTANCE_WITHIN_NS: u64 = 5_000_000_000;
 
 /// All strategies, in the order in which they were first started: the same order as the router's.
@@ -64,7 +64,7 @@ impl StrategyEntries {
         &mut self.0[place]
     }
 
-    /// Puts a strategy that starts again in the place that it had, or a new one behind the others. Returns the place.
+    /// Puts a restarted strategy at its former place, or a new one after the others. Returns the place.
     pub(super) fn start(&mut self, known: Option<usize>, mut entry: StrategyEntry) -> usize {
         match known {
             Some(place) => {
@@ -79,7 +79,7 @@ impl StrategyEntries {
         }
     }
 
-    /// The worker, of so many, with the fewest strategies.
+    /// The worker with the fewest strategies.
     pub(super) fn least_busy_worker(&self, workers: usize) -> usize {
         let load = |worker: &usize| {
             let of_worker = self.0.iter().filter(|entry| entry.worker == *worker);
@@ -89,7 +89,7 @@ impl StrategyEntries {
     }
 }
 
-/// What the kernel knows of a strategy that runs on a worker.
+/// What the kernel knows about a strategy that runs on a worker.
 pub(crate) struct StrategyEntry {
     id: StrategyId,
     worker: usize,
@@ -104,7 +104,7 @@ pub(crate) struct StrategyEntry {
     generation: u32,
     /// The shadow version: label and hash.
     shadow: Option<(String, String)>,
-    /// Between the last event of the version before and the first of this one.
+    /// Time between the last event of the previous version and the first of this one.
     pause_ns: Option<u64>,
 }
 
@@ -137,12 +137,12 @@ impl StrategyEntry {
         &self.name
     }
 
-    /// The hash of the module of the version that counts.
+    /// The hash of the live version's module.
     pub(crate) fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// The label of the version that counts.
+    /// The label of the live version.
     pub(super) fn label(&self) -> &str {
         &self.label
     }
@@ -156,7 +156,7 @@ impl StrategyEntry {
         Arc::clone(&self.counters)
     }
 
-    /// Another version counts from now on; returns the feeds of the one before.
+    /// Switches to another version; returns the feeds of the previous one.
     pub(super) fn change_version(&mut self, to: &Version) -> Vec<FeedRequest> {
         self.label.clone_from(&to.label);
         self.hash.clone_from(&to.hash);
@@ -165,32 +165,32 @@ impl StrategyEntry {
         std::mem::replace(&mut self.feeds, to.feeds.clone())
     }
 
-    /// A version runs as its shadow from now on.
+    /// Notes that a version runs as its shadow from now on.
     pub(super) fn start_shadow(&mut self, version: &Version) {
         self.shadow = Some((version.label.clone(), version.hash.clone()));
     }
 
-    /// No version runs as its shadow any more.
+    /// Notes that its shadow ended.
     pub(super) fn end_shadow(&mut self) {
         self.shadow = None;
     }
 
-    /// The version that counts was offered its first event, so long after the one before had handled its last.
+    /// Notes that the live version was offered its first event, `pause_ns` after the previous one handled its last.
     pub(super) fn went_live(&mut self, pause_ns: u64) {
         self.pause_ns = Some(pause_ns);
     }
 
-    /// It was stopped at the end of the run, without a fault.
+    /// Notes that it was stopped at the end of the run, without a fault.
     pub(super) fn stopped_cleanly(&mut self) {
         self.stopped = true;
     }
 
-    /// It was removed by an operator.
+    /// Notes that an operator removed it.
     pub(super) fn removed(&mut self) {
         (self.stopped, self.shadow) = (true, None);
     }
 
-    /// It was ended because it must not go on.
+    /// Notes that it was ended because it must not continue.
     pub(super) fn quarantined(&mut self, problem: &str) {
         (self.stopped, self.shadow) = (false, None);
         self.counters.note(&Fault(problem.to_owned()));
@@ -201,7 +201,7 @@ impl StrategyEntry {
         self.counters.last()
     }
 
-    /// From now on the end of every call is timed: a new version is about to take over.
+    /// Has the end of every call timed from now on: a new version is about to take over.
     pub(super) fn expect_swap(&self) {
         self.counters.expecting.store(true, Ordering::Relaxed);
     }

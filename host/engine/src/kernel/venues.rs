@@ -1,4 +1,4 @@
-//! The engine's venues, as one source of events and one target of commands.
+//! The engine's venues, as one source of events and one sink of commands.
 
 use crate::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms, Waker};
 use tickdeck_model::{END_OF_TIME, Event, Registry, Timestamp, VenueId, format};
@@ -6,24 +6,24 @@ use tickdeck_model::{END_OF_TIME, Event, Registry, Timestamp, VenueId, format};
 /// A venue, and whether it still takes part.
 struct Venue {
     gateway: Box<dyn Gateway>,
-    /// For people.
+    /// The name, for messages.
     name: String,
     terms: VenueTerms,
     /// Its feed has not ended.
     open: bool,
-    /// Its source failed; it is not asked any more.
+    /// Its source failed; it is no longer polled.
     broken: bool,
 }
 
-/// All venues, in the order in which they were given.
+/// All venues, in their configured order.
 pub(crate) struct Venues {
     venues: Vec<Venue>,
-    /// Failures that were found between two polls.
+    /// Failures detected between two polls.
     failures: Vec<GatewayError>,
 }
 
 impl Venue {
-    /// When its next event is due. A venue whose next event is behind the end of time has failed: no window can hold it.
+    /// When its next event is due. A venue whose next event lies beyond the end of time has failed: no window can contain it.
     #[inline]
     fn next_due(&mut self, failures: &mut Vec<GatewayError>) -> Due {
         match self.gateway.next_due() {
@@ -88,14 +88,14 @@ impl Venues {
         self.venues.iter().all(|venue| venue.broken)
     }
 
-    /// A venue that does not repeat its events, if there is one.
+    /// A venue that cannot repeat its events, if there is one.
     pub(crate) fn that_lives_on(&self) -> Option<VenueId> {
         let mut venues = self.venues.iter();
         let venue = venues.find(|venue| venue.terms.continuity == Continuity::LivesOn);
         venue.map(|venue| venue.terms.venue)
     }
 
-    /// When the next event of an open feed is due. Feeds that are over are closed.
+    /// When the next event of an open feed is due. Closes feeds that have ended.
     pub(super) fn next_due(&mut self) -> Option<Timestamp> {
         let mut next: Option<Timestamp> = None;
         for venue in self.venues.iter_mut().filter(|venue| venue.open) {
@@ -108,7 +108,7 @@ impl Venues {
         next
     }
 
-    /// When the next event is due of a venue that still answers, its feed over or not.
+    /// When the next event is due from any venue that still answers, even if its feed has ended.
     pub(super) fn next_answer_due(&mut self) -> Option<Timestamp> {
         let failures = &mut self.failures;
         let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
@@ -119,7 +119,7 @@ impl Venues {
         due.min()
     }
 
-    /// When something arrives, as far as is known; long past if it has, or a feed has just ended.
+    /// When the next arrival is due, as far as is known; in the past if something has arrived, or a feed has just ended.
     pub(super) fn silent_until(&mut self, reached: Timestamp) -> Timestamp {
         let mut until = Timestamp::MAX;
         for venue in self.venues.iter_mut().filter(|venue| venue.open) {
@@ -138,18 +138,18 @@ impl Venues {
         until
     }
 
-    /// Whether failures were found since the last poll.
+    /// Whether failures were detected since the last poll.
     pub(super) const fn has_failures(&self) -> bool {
         !self.failures.is_empty()
     }
 
-    /// Takes the failures that were found since the last poll.
+    /// Takes the failures detected since the last poll.
     pub(super) fn take_failures(&mut self) -> impl Iterator<Item = GatewayError> + use<> {
         std::mem::take(&mut self.failures).into_iter()
     }
 
     /// Appends every event from `from` on and before `until`, venue by venue. One whose source fails is closed and passed to
-    /// `failed`; so is one with an event of before `from`, which came too late to be taken in.
+    /// `failed`; so is one with an event of before `from`, which came too late to be processed.
     pub(crate) fn poll(
         &mut self,
         (from, until): (Timestamp, Timestamp),

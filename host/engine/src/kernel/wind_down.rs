@@ -1,4 +1,4 @@
-//! The end of a run: strategies stop, their orders are handled by policy, and the report is made.
+//! The end of a run: strategies are stopped, their orders handled by policy, and the report made.
 
 use crate::earlier::earlier;
 use crate::effect::Effect;
@@ -10,10 +10,10 @@ use crate::report::{Ending, Notice, Observer, Report};
 use crate::worker::meanwhile::Meanwhile;
 use tickdeck_model::Timestamp;
 
-/// Event time that the venues get at the end to confirm cancels.
+/// Event time that the venues get at the end of a run to confirm cancels.
 const GRACE_NS: i64 = 5_000_000_000;
 
-/// Until when the venues are asked for what ends from `at` on.
+/// The time until which the venues are polled when a run ends at `at`.
 pub(super) const fn grace_from(at: Timestamp) -> Timestamp {
     at.saturating_add(GRACE_NS)
 }
@@ -33,10 +33,10 @@ impl Engine {
         }
     }
 
-    /// Stops the strategies, cancels what is to be canceled, and gives the venues time to confirm it.
+    /// Stops the strategies, cancels the orders that are to be canceled, and gives the venues time to confirm it.
     pub(super) fn wind_down(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
         self.inbox.close();
-        // Nothing is swapped or rolled back any more, or another instance would trade on.
+        // No more swaps or rollbacks, or another instance would keep trading.
         self.pending_changes.clear();
         let now = match self.time.is_lockstep() {
             true => self.events.now(),
@@ -44,9 +44,9 @@ impl Engine {
         };
         self.stand_at(now);
         let at = now;
-        // A run that is resumed only to end may have left something.
+        // A run that is resumed only to end may have left something unsettled.
         self.settle(at);
-        // The cancels first: no strategy and no disk can hold them up.
+        // Cancels first: no strategy and no disk can delay them.
         self.safety_path().serve();
         self.record_states()?;
         self.settle(at);
@@ -58,14 +58,14 @@ impl Engine {
         match self.time.is_lockstep() {
             true => self.wind_down_windows(until, observer),
             false => {
-                // A run that is resumed only to end has not let time begin.
+                // In a run that is resumed only to end, event time has not started yet.
                 self.time.wait_until(at);
                 self.wind_down_freely(until, observer)
             }
         }
     }
 
-    /// Whether something is still to be confirmed, or to reach the strategies' books.
+    /// Whether something has yet to be confirmed, or to reach the strategies' books.
     pub(super) fn has_loose_ends(&self) -> bool {
         self.router.has_orders_to_cancel() || self.own_due().is_some()
     }
@@ -100,15 +100,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Records that the run ends where the router has taken in `position` events, and leaves the strategies' orders to their
-    /// policy. Returns the places of those that it ends.
+    /// Records that the run ends where the router has processed `position` events, and handles the strategies' orders by
+    /// policy. Returns the places of the strategies that it ends.
     pub(super) fn begin_to_stop(&mut self, position: u64, at: Timestamp) -> Vec<usize> {
         self.is_stopping = true;
         self.recording.effect(position, &Effect::Stopping { at });
         self.end_strategies(at)
     }
 
-    /// Leaves the orders of all strategies to their policy, before any of them is called for the last time. Returns the places of
+    /// Handles the orders of all strategies by policy, before any of them is called for the last time. Returns the places of
     /// those that had not ended before.
     pub(crate) fn end_strategies(&mut self, at: Timestamp) -> Vec<usize> {
         let places = 0..self.strategies.len();
@@ -120,7 +120,7 @@ impl Engine {
         ending
     }
 
-    /// Stops the instances of all strategies, those at the places of `ending` for the end of the run.
+    /// Stops the instances of all strategies, and reports the end of those at the places in `ending`.
     pub(crate) fn stop_instances(
         &mut self,
         ending: &[usize],
@@ -146,7 +146,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends an engine that could not resume its run; another one may take its place.
+    /// Discards an engine that could not resume its run; another one may take its place.
     pub fn discard(self) {
         drop(self.recording);
         drop(self.events);
@@ -172,7 +172,7 @@ impl Engine {
         let report = self.report(ending, duration);
         observer.status(&report.status);
         let recorded = self.recording.end();
-        // A sole producer keeps the ring open until it goes, and the workers wait for the end of the ring.
+        // A sole producer keeps the ring open until it is dropped, and the workers wait for the ring to close.
         drop(self.events);
         let replicas = self.pool.join()?;
         let compared = replicas.iter().filter(|_| !self.is_left_behind);

@@ -1,6 +1,6 @@
 //! Bars by time, trade count and volume.
 //!
-//! Time bars are aligned to 1970-01-01 UTC on host time, because only host time never falls: a bar, once sent, is
+//! Time bars are aligned to 1970-01-01 UTC on host time, because only host time never decreases: a bar, once sent, is
 //! complete. They are closed by the first event of any kind at or after their end, and are sent before it. Count and
 //! volume bars are closed by the trade that fills them, and are sent after it; a trade is never split.
 
@@ -30,14 +30,14 @@ pub struct BarBuilder {
 #[derive(Debug)]
 struct Open {
     bar: Bar,
-    /// For time bars, the first host time that is beyond it.
+    /// For time bars, the first host time beyond it.
     end: Timestamp,
 }
 
 const NS_PER_MS: i64 = 1_000_000;
 
 impl BarBuilder {
-    /// Builds bars of `spec`; `lot` is the instrument's, in which volume steps are counted.
+    /// Creates a builder for `spec`; `lot` is the instrument's lot size, in which volume steps are counted.
     pub fn new(spec: BarSpec, lot: Size) -> Self {
         Self {
             spec,

@@ -1,14 +1,14 @@
-//! The middlewares of a worker, run one behind the other, with the bar builders last.
+//! The middleware chain of a worker, with the bar builders last.
 
 use super::bars::{BarBuilder, BarSpec};
 use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::Event;
 
-/// The middlewares of a worker, in order.
+/// The middleware of a worker, in order.
 #[derive(Default)]
 pub struct Chain {
     links: Vec<Box<dyn Middleware>>,
-    /// Behind the links, so that bars are made of what passes.
+    /// After the links, so that bars are built from what passes.
     bars: Vec<Bars>,
     derived: Derived,
     /// Bars of the current event with their builder's place in `bars`.
@@ -16,7 +16,7 @@ pub struct Chain {
     after: Vec<(usize, Event)>,
 }
 
-/// A bar builder and who gets its bars. Those who subscribe together share one; whoever comes later gets one of its
+/// A bar builder and the listeners of its bars. Listeners that subscribe together share a builder; a later one gets its
 /// own, because where a bar starts must not depend on who else is subscribed on the same worker.
 struct Bars {
     builder: BarBuilder,
@@ -24,7 +24,7 @@ struct Bars {
 }
 
 impl Chain {
-    /// Adds a middleware behind the others.
+    /// Adds a middleware at the end.
     pub fn push(&mut self, link: Box<dyn Middleware>) {
         self.links.push(link);
     }
@@ -44,8 +44,8 @@ impl Chain {
         self.bars.retain(|bars| !bars.audience.is_empty());
     }
 
-    /// Runs an event through and calls `deliver` for everything that comes out, in order; bars come with those who get
-    /// them.
+    /// Runs an event through the chain and calls `deliver` for everything that comes out, in order; bars come with their
+    /// listeners.
     #[inline]
     pub fn run(&mut self, event: &Event, mut deliver: impl FnMut(&Event, Option<&[usize]>)) {
         let Self { links, derived, .. } = self;
@@ -62,7 +62,7 @@ impl Chain {
         }
     }
 
-    /// Delivers an event, if it passes, with everything that was made of it.
+    /// Delivers an event, if it passes, with everything derived from it.
     fn deliver_all(
         &mut self,
         event: &Event,

@@ -3,8 +3,8 @@
 use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Body, Event, InstrumentId, Kind, Quote, Timestamp};
 
-/// Passes at most one quote per instrument in an interval of event time. A quote held back is sent on, the latest
-/// only, before the first event after the interval.
+/// Passes at most one quote per instrument in an interval of event time. Of the quotes held back, the latest is sent before
+/// the first event after the interval.
 #[derive(Debug)]
 pub struct ConflateQuotes {
     interval_ns: i64,

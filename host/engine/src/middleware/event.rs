@@ -4,20 +4,20 @@ use tickdeck_model::Event;
 
 /// A pure fold between the ring and the strategies.
 pub trait Middleware: Send {
-    /// Takes an event in, adds what follows from it to `derived`, and returns whether it goes on.
+    /// Handles an event, adds derived events to `derived`, and returns whether the event passes.
     fn on_event(&mut self, event: &Event, derived: &mut Derived) -> Verdict;
 }
 
-/// Whether an event goes on to the strategies.
+/// Whether an event passes on to the strategies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on.
+    /// It passes.
     Pass,
-    /// It ends here; later middlewares do not see it.
+    /// It is dropped; later middleware does not see it.
     Drop,
 }
 
-/// The events that middlewares derived from one event.
+/// The events derived from one event.
 #[derive(Debug, Default)]
 pub struct Derived {
     pub(super) before: Vec<Event>,

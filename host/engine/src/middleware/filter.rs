@@ -1,9 +1,9 @@
-//! Filters of events that came twice or too late.
+//! Filters for duplicate and stale events.
 
 use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Event, Kind, View};
 
-/// Drops public trades whose number is not above the last of their instrument.
+/// Drops public trades whose number is not above the last one of their instrument.
 #[derive(Debug, Default)]
 pub struct DropDuplicates {
     /// The number that the next trade must reach, by instrument.
@@ -27,16 +27,16 @@ impl Middleware for DropDuplicates {
     }
 }
 
-/// Drops quotes and trades that were too old when they came.
+/// Drops quotes and trades that were too old on arrival.
 ///
-/// Book updates pass: a book with a hole in it is worse than one that is late, and the gateway marks a stale one.
+/// Book updates pass: a book with gaps is worse than a late one, and the gateway marks a stale one.
 #[derive(Debug)]
 pub struct DropStale {
     max_age_ns: i64,
 }
 
 impl DropStale {
-    /// Drops what was older than `max_age_ns` on arrival.
+    /// Drops events that were older than `max_age_ns` on arrival.
     pub fn new(max_age_ns: u64) -> Self {
         Self {
             max_age_ns: i64::try_from(max_age_ns).unwrap_or(i64::MAX),

@@ -9,13 +9,13 @@ use tickdeck_model::{
 
 /// A check between the strategies and the venues. The limits of [`RiskConfig`](crate::RiskConfig) are the first one.
 ///
-/// A pure fold as well: it sees every order and change in one order, with what was known as of its cause, and nothing
+/// Also a pure fold: it sees every order and change in one fixed sequence, with what was known as of its cause, and nothing
 /// else.
 pub trait OrderMiddleware: Send {
-    /// A strategy has other limits from its next order or change on: it was swapped, or the operator said so.
+    /// Sets the limits of a strategy from its next order or change on: it was swapped, or an operator changed them.
     fn set_limits(&mut self, _strategy: StrategyId, _limits: &OrderLimits) {}
 
-    /// Checks a new order. The first middleware that refuses denies it; later ones do not see it.
+    /// Checks a new order. The first middleware that refuses it denies it; later ones do not see it.
     ///
     /// # Errors
     /// The deny code and the values.
@@ -33,7 +33,7 @@ pub trait OrderMiddleware: Send {
 pub struct Denial {
     /// The deny code.
     pub reason: Reason,
-    /// The values that broke it: `notional=31000.00, limit=25000`.
+    /// The values that violated the limit: `notional=31000.00, limit=25000`.
     pub values: String,
 }
 
@@ -55,15 +55,15 @@ pub(crate) fn deny(reason: Reason, values: String) -> Result<(), Denial> {
 pub struct OrderChange {
     /// The order's side.
     pub side: Side,
-    /// How it is priced.
+    /// The order type.
     pub kind: OrderType,
     /// Its stop price, 0 where the type has none.
     pub stop_price: Price,
     /// The new limit price, 0 where the type has none.
     pub price: Price,
-    /// The new whole size.
+    /// The new total size.
     pub size: Size,
-    /// What of it is not filled yet.
+    /// The part of it that is not filled yet.
     pub left: Size,
     /// Whether the order may only reduce a position.
     pub reduce_only: bool,
@@ -80,9 +80,9 @@ pub struct OrderContext<'a> {
     pub strategy: StrategyId,
     /// What it trades.
     pub instrument: &'a Instrument,
-    /// The last quote and when it came.
+    /// The last quote and when it arrived.
     pub quote: Option<(Quote, Timestamp)>,
-    /// The venue says its data is old or wrong.
+    /// The venue has reported its data as outdated or wrong.
     pub stale: bool,
     /// The kill switch is on.
     pub killed: bool,
@@ -90,14 +90,14 @@ pub struct OrderContext<'a> {
     pub mode: Mode,
     /// The strategy's position.
     pub position: Size,
-    /// What its working orders would buy, were all filled.
+    /// What its working orders would buy if all were filled.
     pub open_buys: Size,
-    /// What its working orders would sell, were all filled.
+    /// What its working orders would sell if all were filled.
     pub open_sells: Size,
 }
 
 impl OrderContext<'_> {
-    /// Whether an order, with every working order on its side filled first, still only reduces the position.
+    /// Whether an order only reduces the position even if every working order on its side is filled first.
     pub fn only_reduces(&self, side: Side, size: Size) -> bool {
         let (held, open) = match side {
             Side::Buy => (self.position.0.checked_neg(), self.open_buys),
@@ -109,7 +109,7 @@ impl OrderContext<'_> {
         }
     }
 
-    /// What an order would trade at, as far as can be said.
+    /// The price at which an order would trade, if known.
     pub fn price_of(&self, order: &Submit) -> Option<Price> {
         if order.kind.has_price() {
             Some(order.price)

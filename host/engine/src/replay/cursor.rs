@@ -1,4 +1,4 @@
-//! The state of a replay: effects read ahead of the kernel, and what was done now and has not been compared yet.
+//! The state of a replay: effects read ahead of the kernel, and decisions that have not been compared yet.
 
 use super::tape::{Tape, TapeError};
 use crate::effect::{AppliedAction, CommandAhead, Effect, Recorder, StrategyOutcome};
@@ -8,10 +8,10 @@ use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
 use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 
-/// Effects that are read ahead, to see where the next change stands.
+/// Number of effects read ahead, to see where the next change is.
 const AHEAD: usize = 8_192;
 
-/// Bytes of strategies' states among them, beyond which no more are read.
+/// Limit on the bytes of strategies' states among them.
 const STATES_AHEAD: usize = 64 << 20;
 
 /// The state of a replay between the tape and the kernel.
@@ -20,50 +20,50 @@ pub(super) struct ReplayCursor {
     pub(super) queue: VecDeque<(u64, Effect)>,
     /// Bytes of the states in it.
     states_ahead: usize,
-    /// Positions of the effects in the queue that the workers must not be ahead of.
+    /// Positions of the effects in the queue that the workers must not run past.
     barriers: VecDeque<u64>,
-    /// Positions of the actions in the queue by which feeds change: the workers must not be ahead of one, because it decides what
-    /// they deliver next. Where they get whole windows they never are.
+    /// Positions of the actions in the queue that change feeds: the workers must not run past one, because it determines what
+    /// they deliver next. With whole windows, they never do.
     feed_changes: VecDeque<u64>,
-    /// No effect comes any more.
+    /// There are no more effects.
     over: bool,
-    /// The record has effects that the tape does not give.
+    /// The record has effects beyond those that the tape returns.
     pub(super) is_cut: bool,
     /// The length of a window, where the kernel works in windows.
     windows: Option<Timestamp>,
     /// The window of the last action in the queue, by its number.
     last_window: Option<Timestamp>,
-    /// Up to here every effect is in the queue, or was.
+    /// Every effect before this position is in the queue, or was.
     complete: u64,
     decided: BTreeMap<StrategyId, Decided>,
-    /// How often each strategy was started again.
+    /// Number of restarts, by strategy.
     pub(super) lives: BTreeMap<StrategyId, u32>,
-    /// Events of ours that must be on the tape.
+    /// The host's own events that must be on the tape.
     pub(super) own: VecDeque<Event>,
     /// States as of a position.
     pub(super) states: Option<(u64, Vec<(StrategyId, State)>)>,
     pub(super) compared: u64,
     pub(super) unkept: u64,
-    /// The first of those that are not on the tape.
+    /// The first decision that is not on the tape.
     pub(super) extra: Option<AppliedAction>,
     pub(super) ended: bool,
     /// The time of the last event before the last effect that was applied.
     pub(super) last_effect_at: Timestamp,
     /// The venues take part: the run is being resumed.
     pub(super) venues: bool,
-    /// Faults that must be reproduced: what a time limit ended is not ended by it again.
+    /// Faults that must be reproduced, because a time limit that ended a call may not end it again.
     pub(super) faults: Vec<FaultAt>,
-    /// Commands that the tape has not come to.
+    /// Commands that the tape has not reached yet.
     pub(super) leaving: VecDeque<Effect>,
-    /// How many of the router's commands are among them.
+    /// Number of the router's commands among them.
     pub(super) noted: usize,
-    /// Events of the venues that the tape has not come to.
+    /// Events of the venues that the tape has not reached yet.
     pub(super) given: VecDeque<Event>,
-    /// From this event on certain batches have to be offered.
+    /// From this event on, the recorded batches have to be offered.
     pub(super) batches_from: Option<u64>,
-    /// An event of the next window, which was read with this one.
+    /// An event of the next window, read with this one.
     pub(super) held: Option<Event>,
-    /// Takes over where the effects end.
+    /// The recorder that takes over where the effects end.
     pub(super) recorder: Option<Box<dyn Recorder>>,
 }
 
@@ -82,7 +82,7 @@ impl ReplayCursor {
         }
     }
 
-    /// For a run that is resumed: the venues take part, and the recorder takes over where the effects end.
+    /// For a resumed run: the venues take part, and the recorder takes over where the effects end.
     pub(super) fn with_venues(self, recorder: Option<Box<dyn Recorder>>) -> Self {
         Self {
             venues: true,
@@ -91,9 +91,9 @@ impl ReplayCursor {
         }
     }
 
-    /// Reads ahead of the events that were `reached`.
+    /// Reads effects ahead of the event that was `reached`.
     pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
-        // The outcome of a fault is known before it happens.
+        // The outcome of a fault must be known before it happens.
         let undecided = |faults: &[FaultAt]| faults.iter().any(|fault| fault.outcome.is_none());
         let has_space =
             |cursor: &Self| cursor.queue.len() < AHEAD && cursor.states_ahead < STATES_AHEAD;
@@ -101,7 +101,7 @@ impl ReplayCursor {
         while !self.over && (has_space(self) || short(self) || undecided(&self.faults)) {
             match tape.effect()? {
                 None => (self.over, self.is_cut) = (true, tape.is_cut()),
-                // The run had not begun to deny what was handed over before.
+                // These actions were handed over before the run began to deny.
                 Some((_, Effect::Halted { denied, .. })) => self.mark_denied(denied),
                 Some((
                     _,
@@ -139,8 +139,9 @@ impl ReplayCursor {
         Ok(())
     }
 
-    /// The outcomes of instances are recorded at the end of the window in which they happened. So they are known up to where
-    /// the window of the last action begins, and up to what comes after that at the end of a window.
+    /// Tracks how far outcomes are known. The outcomes of instances are recorded at the end of the window in which they
+    /// happened, so they are known up to the start of the last action's window, and up to any later effect at the end of a
+    /// window.
     fn note_window(&mut self, position: u64, effect: &Effect) {
         match (self.windows, effect) {
             (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
@@ -190,7 +191,7 @@ impl ReplayCursor {
             .map(|(_, outcome)| fault_outcome(outcome))
     }
 
-    /// Whether a strategy that saves now did not when this was recorded, because it faulted.
+    /// Whether a strategy that saves now faulted instead when the run was recorded.
     pub(super) fn failed_to_save(&self, position: u64, strategy: StrategyId) -> bool {
         let mut here = self.queue.iter().take_while(|(at, _)| *at == position);
         let saved = here.any(
@@ -207,7 +208,7 @@ impl ReplayCursor {
         StrategyOutcome::of(&next.decision)
     }
 
-    /// The strategy that decided something before this event that is not on the tape.
+    /// The strategy that made a decision before this event that is not on the tape.
     pub(super) fn decided_before(&self, sequence: u64) -> Option<StrategyId> {
         let mut decided = self.decided.iter();
         let is_early = |decided: &Decided| {
@@ -219,13 +220,13 @@ impl ReplayCursor {
             .map(|(strategy, _)| *strategy)
     }
 
-    /// Whether something was decided that is not on the tape, because the run was interrupted before it was recorded.
+    /// Whether there are decisions that are not on the tape because the run was interrupted before they were recorded.
     pub(super) fn has_undone(&self) -> bool {
         let mut decided = self.decided.values();
         decided.any(|decided| !decided.acts.is_empty())
     }
 
-    /// Takes in what was reproduced: it comes before the outcomes that the strategy's instance reached by itself.
+    /// Adds reproduced intents: they come before the outcomes that the strategy's instance reached by itself.
     pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
         let decided = self.decided.entry(strategy).or_default();
         let later = std::mem::take(&mut decided.at_end);
@@ -234,7 +235,7 @@ impl ReplayCursor {
         decided.at_end.extend(later);
     }
 
-    /// Puts a command to its place before actions that were recorded before it.
+    /// Moves a command to its place, ahead of actions that were recorded before it.
     fn insert_ahead(&mut self, ahead: CommandAhead, effect: Effect) {
         let is_action = |(_, effect): &(u64, Effect)| matches!(effect, Effect::Applied(applied) if !applied.is_at_end());
         let actions = self.queue.iter().rev();
@@ -260,7 +261,7 @@ impl ReplayCursor {
         }
     }
 
-    /// How far the workers may go from the events that were `reached`.
+    /// How far the workers may advance from the event that was `reached`.
     pub(super) fn limit(&self, reached: u64) -> u64 {
         let feeds_change = self.feed_changes.front().copied().unwrap_or(u64::MAX);
         let barrier = self.next_barrier().min(feeds_change);
@@ -269,7 +270,7 @@ impl ReplayCursor {
         }
         let known = match self.windows {
             Some(_) => self.complete,
-            // Where the kernel runs freely, outcomes are recorded some time later.
+            // If the kernel runs freely, outcomes are recorded some time later.
             None => {
                 let middle = self.queue.get(self.queue.len() / 2).map(|(at, _)| *at);
                 let last = self.queue.back().map(|(at, _)| *at);
@@ -282,7 +283,7 @@ impl ReplayCursor {
         barrier.min(known)
     }
 
-    /// How far the workers may go where they are offered whole windows: what becomes of instances in a window is known.
+    /// How far the workers may advance with whole windows: the outcomes of instances within a window are known.
     pub(super) fn next_barrier(&self) -> u64 {
         self.barriers.front().copied().unwrap_or(u64::MAX)
     }
@@ -298,7 +299,7 @@ impl ReplayCursor {
         Some(next)
     }
 
-    /// Whether the current change was refused; not known where the tape ends before it was made.
+    /// Whether the current change was refused; unknown if the tape ends before it was made.
     pub(super) fn was_refused(&self, position: u64) -> Option<bool> {
         let after = self.queue.iter().take_while(|(at, _)| *at == position);
         for (_, effect) in after {
@@ -321,7 +322,7 @@ impl ReplayCursor {
         self.over && self.queue.is_empty()
     }
 
-    /// Takes in what was decided.
+    /// Adds decisions.
     pub(super) fn sort(&mut self, intents: &mut Vec<Intent>) {
         for intent in intents.drain(..) {
             let decided = self.decided.entry(intent.strategy).or_default();
@@ -342,7 +343,7 @@ impl ReplayCursor {
         }
     }
 
-    /// Decisions because of events before `position`, in the order in which they count.
+    /// Takes the decisions caused by events before `position`, in the order in which they take effect.
     pub(super) fn left_before(&mut self, position: u64) -> Vec<Intent> {
         let mut left = Vec::new();
         for decided in self.decided.values_mut() {
@@ -354,12 +355,12 @@ impl ReplayCursor {
         left
     }
 
-    /// Forgets what a strategy decided: nothing more becomes of it.
+    /// Forgets the decisions of a strategy.
     pub(super) fn drop_decided_by(&mut self, strategy: StrategyId) {
         self.decided.remove(&strategy);
     }
 
-    /// Forgets what was decided and is not on the tape.
+    /// Forgets the decisions that are not on the tape.
     pub(super) fn drop_decided(&mut self) {
         self.decided.clear();
     }
@@ -380,7 +381,7 @@ const fn state_bytes(effect: &Effect) -> usize {
     }
 }
 
-/// Returns the outcome of a fault that is followed by this.
+/// Returns the outcome of a fault that is followed by this outcome of the strategy.
 const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
     match outcome {
         StrategyOutcome::Ended => FaultOutcome::Ends,
@@ -389,7 +390,7 @@ const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
     }
 }
 
-/// Returns whether an action changes what its strategy is delivered.
+/// Returns whether an action changes the feeds of its strategy.
 const fn changes_feeds(effect: &Effect) -> bool {
     match effect {
         Effect::Applied(applied) => matches!(
@@ -400,7 +401,7 @@ const fn changes_feeds(effect: &Effect) -> bool {
     }
 }
 
-/// Returns whether the workers must stand exactly at this effect.
+/// Returns whether the workers must stop exactly at this effect.
 const fn is_barrier(effect: &Effect) -> bool {
     match effect {
         Effect::Applied(applied) => applied.is_at_end(),

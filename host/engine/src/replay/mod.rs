@@ -1,9 +1,9 @@
-//! Replay of a recorded run: the events come off the tape, the strategies decide on them again, and every decision must
-//! be the recorded one.
+//! Replay of a recorded run: the events come from the tape, the strategies decide on them again, and every decision must
+//! equal the recorded one.
 //!
-//! The router carries out what was recorded, in the order in which it was. What it answers itself is derived again and
-//! looked for on the tape. So a replay shows that the whole host does the same, not only the strategies; and where the tape
-//! ends, the host stands where it stood, and the run can be resumed ([`Engine::resume`]).
+//! The router carries out the recorded actions in the recorded order. Its own answers are derived again and matched against
+//! the tape. So a replay shows that the whole host behaves the same, not only the strategies; and at the end of the tape, the
+//! host is in the state in which it was, and the run can be resumed ([`Engine::resume`]).
 
 mod cursor;
 mod reapply;
@@ -28,11 +28,11 @@ use std::collections::BTreeMap;
 use stop::{ReplayStop, differs};
 use tickdeck_model::{Event, StrategyId, Timestamp};
 
-/// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
+/// Events published at once: enough to keep the workers busy, few enough to stay in a core's cache.
 const STRETCH: usize = 4_096;
 
 impl Engine {
-    /// Replays a recorded run, as fast as possible, up to its end or the first difference. The venues are not asked.
+    /// Replays a recorded run, as fast as possible, up to its end or the first difference. The venues are not involved.
     ///
     /// # Errors
     /// The tape cannot be read, or a worker panicked.
@@ -52,7 +52,7 @@ impl Engine {
         let duration = self.duration_since(started);
         let report = match divergence {
             None if !cursor.has_undone() => self.finish(Ending::TapeOver, duration, observer)?,
-            // The replicas may differ: the router did what was recorded.
+            // The replicas may differ: the router carried out what was recorded.
             _ => self.abandon(duration)?,
         };
         Ok(Replayed {
@@ -67,7 +67,7 @@ impl Engine {
     /// Replays a recorded run up to the tape's end, and returns what the strategies would save there.
     ///
     /// # Errors
-    /// The tape cannot be read, a worker panicked, or the run came out differently.
+    /// The tape cannot be read, a worker panicked, or the run diverged.
     pub fn state_at(
         mut self,
         tape: &mut dyn Tape,
@@ -92,11 +92,11 @@ impl Engine {
         })
     }
 
-    /// Resumes an interrupted run: brings the host to where the tape ends, for [`Engine::run`] to continue from there. The
-    /// venues get the commands that they got, and must give the events that they gave.
+    /// Resumes an interrupted run: brings the host to the end of the tape, so that [`Engine::run`] continues from there. The
+    /// venues get the same commands as before, and must produce the same events.
     ///
     /// # Errors
-    /// A venue lives on while the host is away, or the run comes out differently now; the text says where they differ.
+    /// A venue lives on while the host is away, or the run diverges; the text says where.
     pub fn resume(
         &mut self,
         tape: &mut dyn Tape,
@@ -113,8 +113,8 @@ impl Engine {
             Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
             Err(ReplayStop::Fails(error)) => return Err(error),
         }
-        // What a version decided while it caught up comes before all that it decides later: order numbers rise. What became
-        // of instances counts from the end of the window, of which more may come.
+        // Decisions of a version while it caught up come before all its later ones: order numbers increase. The outcomes of
+        // instances take effect at the end of the window, which may not be complete yet.
         let lockstep = self.time.is_lockstep();
         let mut left = cursor.all_left();
         self.withhold(tape, &mut left);
@@ -134,7 +134,7 @@ impl Engine {
         let was_stopping = cursor.ended || self.router.gate.is_stopping();
         self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), was_stopping);
         let position = self.events.next_sequence();
-        // What left just before the interruption may not be on the tape.
+        // Commands that left just before the interruption may not be on the tape.
         for sent in cursor.leaving.drain(..) {
             self.recording.effect(position, &sent);
         }
@@ -170,7 +170,7 @@ impl Engine {
         followed
     }
 
-    /// Sets whether recoveries have a time limit: those on the tape were in time.
+    /// Sets whether recoveries have a time limit: those on the tape met theirs.
     fn restore_time_limit(&mut self, restore_time_limit: bool) -> Result<(), ReplayStop> {
         for worker in 0..self.pool.len() {
             let task =
@@ -215,7 +215,7 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), ReplayStop> {
         for (at, notice) in self.router.outbox.drain_notices() {
-            // A resumed run has reported all this before the interruption.
+            // A resumed run reported all this before the interruption.
             if !cursor.venues {
                 observer.notice(at, notice);
             }
@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// Publishes a stretch of the tape, lets the strategies decide, and goes through it with the router.
+    /// Publishes a stretch of the tape, has the strategies decide, and steps the router through it.
     fn play_stretch(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -257,7 +257,7 @@ impl Engine {
         {
             self.impose(fault.strategy, RecordedFault::At(fault))?;
         }
-        // These are kept already.
+        // These are already recorded.
         let recorder = self.recording.take_recorder();
         let published = self.publish();
         self.recording.set_recorder(recorder);
@@ -294,7 +294,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the effects end, so did the record of decisions: what was decided beyond never left, and does now.
+    /// Carries out the decisions beyond the last recorded effect: they were not recorded, so they never left, and do now.
     fn carry_out_rest(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -305,8 +305,7 @@ impl Engine {
         let Some(first) = left.first() else {
             return Ok(());
         };
-        // A decision of an earlier window than the last effect's would be on the tape; so would any if the tape is only
-        // played no further.
+        // A decision of a window before the last effect's would be on the tape; so would any, if the tape is merely cut short.
         if cursor.is_cut
             || self.time.window_end(first.at) < self.time.window_end(cursor.last_effect_at)
         {
@@ -334,7 +333,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What a strategy decided that may not go on is too late to open anything.
+    /// Marks the decisions of a strategy that may not continue as too late to open a position.
     fn withhold(&self, tape: &mut dyn Tape, intents: &mut [Intent]) {
         let mut asked: BTreeMap<StrategyId, bool> = BTreeMap::new();
         for intent in intents {
@@ -362,7 +361,7 @@ impl Engine {
         if !cursor.ended {
             return Ok(());
         }
-        // Answers that a free run stamps when it comes to them are on the tape within a lookahead, or never.
+        // Answers that a free run stamps late are on the tape within a lookahead, or never.
         let late = self.events.now().saturating_sub(self.time.lookahead_ns());
         if let Some(own) = cursor.own.iter().find(|own| own.ts_host < late) {
             let own = Finding::Event(Box::new(*own));

@@ -14,7 +14,7 @@ use crate::worker::recorded_faults::RecordedFault;
 use tickdeck_model::{StrategyId, Timestamp};
 
 impl Engine {
-    /// Applies a recorded effect, and compares it with what would have been done now.
+    /// Applies a recorded effect, and compares it with what would be done now.
     pub(super) fn apply_effect(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -95,7 +95,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes the commands that are to leave.
+    /// Notes the commands that are about to leave.
     pub(super) fn note_commands(&self, cursor: &mut ReplayCursor) {
         let commands = self.router.outbox.commands();
         let new = commands[cursor.noted..].iter();
@@ -130,7 +130,7 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         let life = cursor.life_of(applied.strategy);
         if applied.is_at_end() && tape.decisions(applied.strategy, life).is_some() {
-            // No single event caused it, so nobody decides it again.
+            // No single event caused it, so it is not decided again.
             let (strategy, at, action) = (applied.strategy, applied.at, applied.action);
             let decided = RecordedFault::Decision(strategy, at, action);
             self.impose(strategy, decided)?;
@@ -140,7 +140,7 @@ impl Engine {
         let found = cursor.take(applied.strategy, applied.is_at_end());
         let mut found = found.and_then(|intent| AppliedAction::of(&intent, applied.leaves_at));
         if let Some(found) = &mut found {
-            // The kernel says when what counts from an end happened, and what it denies.
+            // The kernel determines the time of what takes effect at the end of a window, and what it denies.
             found.late = applied.late;
             if applied.is_at_end() {
                 found.at = applied.at;
@@ -210,7 +210,7 @@ impl Engine {
         }
     }
 
-    /// Reproduces what no batch causes, if a time limit may have caused it.
+    /// Reproduces an outcome that no batch causes, if a time limit may have caused it.
     fn impose_outcome(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -245,7 +245,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets a strategy's worker reproduce a fault.
+    /// Has a strategy's worker reproduce a fault.
     pub(super) fn impose(
         &mut self,
         strategy: StrategyId,
@@ -343,7 +343,7 @@ impl Engine {
         strategy: StrategyId,
         state: &State,
     ) -> Result<(), ReplayStop> {
-        // The first reels do not say that the states were asked for.
+        // The earliest reels do not record that the states were requested.
         if cursor.states.as_ref().is_none_or(|(at, _)| *at != position) {
             cursor.states = Some((position, self.states()?));
         }
@@ -364,7 +364,7 @@ impl Engine {
     }
 }
 
-/// Makes a version of the tape again; one that is not to be called hands out its recorded decisions.
+/// Recreates a version from the tape; one that must not be called returns its recorded decisions instead.
 fn version(
     tape: &mut dyn Tape,
     (strategy, life): (StrategyId, u32),

@@ -1,8 +1,8 @@
-//! A strategy that is not called: its decisions are those on the tape.
+//! A strategy that is not called: its decisions are read from the tape.
 //!
 //! A strategy that crashed the host, or that decides differently now, must not be called to bring a run back to where it was
-//! interrupted. What it decided is on the tape. In its place, an instance hands out exactly that, each decision at the event that
-//! caused it, so that the workers, the router and the others stand where they stood.
+//! interrupted. Its decisions are on the tape. A stand-in instance returns exactly those, each at the event that caused it, so
+//! that the workers, the router and the other strategies reach the state in which they were.
 
 use crate::port::{Code, Fault, State, StopReason, Strategy, Version};
 use crate::worker::actions::MAX_ACTIONS;
@@ -12,30 +12,30 @@ use tickdeck_portfolio::StrategyBook;
 
 /// Reads the decisions of a strategy.
 pub trait DecisionSource: Send {
-    /// Returns the next decision that an event caused, with the event's sequence; none at the end.
+    /// Returns the next decision caused by an event, with the event's sequence; none at the end.
     ///
     /// # Errors
     /// The tape cannot be read; the text says why.
     fn next(&mut self) -> Result<Option<(u64, Action)>, String>;
 }
 
-/// The decisions of a strategy on a tape; clones share the place up to which they were handed out.
+/// The decisions of a strategy on a tape; clones share the read position.
 #[derive(Clone)]
 pub struct RecordedDecisions(Arc<Mutex<Reading>>);
 
 struct Reading {
     source: Box<dyn DecisionSource>,
-    /// The first that was not handed out, once one was read.
+    /// The first decision not yet returned, once one was read.
     next: Option<Option<(u64, Action)>>,
 }
 
 impl RecordedDecisions {
-    /// Hands out what `source` reads.
+    /// Returns the decisions that `source` reads.
     pub fn new(source: Box<dyn DecisionSource>) -> Self {
         Self(Arc::new(Mutex::new(Reading { source, next: None })))
     }
 
-    /// Puts the recorded decisions in the place of a version's code.
+    /// Replaces a version's code by the recorded decisions.
     pub fn in_place_of(&self, version: Version) -> Version {
         let code = Arc::new(RecordedCode {
             decisions: self.clone(),
@@ -44,7 +44,7 @@ impl RecordedDecisions {
         Version { code, ..version }
     }
 
-    /// Appends the decisions that the event of this sequence caused. Those of earlier events are out of date.
+    /// Appends the decisions caused by the event with this sequence. Those of earlier events are skipped.
     fn take(&self, sequence: u64, actions: &mut Vec<Action>) -> Result<(), String> {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Reading { source, next } = &mut *reading;
@@ -65,10 +65,10 @@ impl RecordedDecisions {
     }
 }
 
-/// The code of a version of which nothing is called.
+/// The code of a version that is never called.
 struct RecordedCode {
     decisions: RecordedDecisions,
-    /// Asked for its schemas only.
+    /// Used only for its schemas.
     code: Arc<dyn Code>,
 }
 
@@ -99,10 +99,10 @@ impl Code for RecordedCode {
     }
 }
 
-/// An instance that hands out recorded decisions.
+/// An instance that returns recorded decisions.
 struct RecordedStrategy {
     decisions: RecordedDecisions,
-    /// It is about to fault as it did, and nothing that it returns counts.
+    /// It is about to reproduce a fault, so nothing that it returns counts.
     is_silent: bool,
 }
 

@@ -7,7 +7,7 @@ use crate::replay::cursor::ReplayCursor;
 use tickdeck_model::{Event, OrderStatus, StrategyId, Timestamp, View};
 
 impl Engine {
-    /// Matches an event of the tape with one of ours that must come, or with a venue's.
+    /// Matches an event of the tape with an expected one of the host itself, or with a venue's.
     pub(super) fn match_event(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -47,13 +47,13 @@ impl Engine {
         Ok(())
     }
 
-    /// The strategy that decided something else before an event that differs: in lockstep, what it decided is on the tape before.
+    /// The strategy whose different decision precedes a differing event: in lockstep, its decision comes first on the tape.
     pub(super) fn to_blame(&self, cursor: &ReplayCursor, sequence: u64) -> Option<StrategyId> {
         let decided = cursor.decided_before(sequence);
         decided.filter(|_| self.time.is_lockstep())
     }
 
-    /// Matches an event of the tape with what the venues gave.
+    /// Matches an event of the tape with the venues' events.
     fn match_venue_event(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -81,7 +81,7 @@ impl Engine {
             self.venues.send(venue, at, command);
         }
         let mut given = Vec::new();
-        // That a source failed was reported before the interruption.
+        // A source's failure was reported before the interruption.
         self.venues
             .poll((Timestamp::MIN, until), &mut given, |_| {});
         given.sort_by_key(|event| event.ts_host);
@@ -100,7 +100,7 @@ impl Engine {
     }
 }
 
-/// Returns whether only the host itself can have made an event.
+/// Returns whether only the host itself can have produced an event.
 fn is_ours(event: &Event) -> bool {
     match event.view() {
         View::Timer(_) | View::Signal(_) => true,
@@ -115,7 +115,7 @@ fn is_ours(event: &Event) -> bool {
     }
 }
 
-/// Returns whether an event of the tape is this one; a free-running kernel restamps what comes late.
+/// Returns whether an event of the tape is this one; a free-running kernel restamps late events.
 fn is_same(one: &Event, taped: &Event, free: bool) -> bool {
     let mut one = *one;
     one.sequence = taped.sequence;

@@ -1,4 +1,4 @@
-//! Reading the tape in stretches, and the batches that strategies are offered of them.
+//! Reading the tape in stretches, and the batches that strategies are offered from them.
 
 use super::stop::ReplayStop;
 use super::tape::Tape;
@@ -8,7 +8,7 @@ use crate::worker::recorded_faults::RecordedFault;
 use tickdeck_model::StrategyId;
 
 impl Engine {
-    /// Offers a strategy the batches that it was offered in its current life, if it has to be.
+    /// Has a strategy offered the recorded batches of its current life, if required.
     pub(super) fn offer_recorded_batches(
         &mut self,
         cursor: &ReplayCursor,
@@ -21,8 +21,8 @@ impl Engine {
         }
     }
 
-    /// Reads the next stretch of events. Where certain batches have to be offered, it is the rest of a window: no batch went beyond
-    /// one.
+    /// Reads the next stretch of events. If recorded batches have to be offered, it is the rest of a window: no batch crosses
+    /// the end of one.
     pub(super) fn read_stretch(
         &mut self,
         cursor: &mut ReplayCursor,

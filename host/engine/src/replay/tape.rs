@@ -22,39 +22,39 @@ pub trait Tape {
     /// The tape cannot be read.
     fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError>;
 
-    /// Makes a version again from its recorded spec.
+    /// Recreates a version from its recorded spec.
     ///
     /// # Errors
     /// The module is missing, or cannot be loaded.
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError>;
 
-    /// Returns the decisions of a strategy that is not to be called, in the life that it began with its start of this number,
-    /// counted from 0; none of one that is called.
+    /// Returns the decisions of a strategy that must not be called, in the life that began with its start number `life`,
+    /// counted from 0; none if it may be called.
     fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
         let _ = (strategy, life);
         None
     }
 
-    /// Returns the batches that a strategy has to be offered again in a life; none of one that is offered any.
+    /// Returns the batches that a strategy has to be offered again in a life; none if any will do.
     fn batches(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedBatches> {
         let _ = (strategy, life);
         None
     }
 
-    /// Returns from which event on any strategy has to be offered certain batches; none: never.
+    /// Returns the event from which on any strategy has to be offered its recorded batches; none: never.
     fn batches_from(&self) -> Option<u64> {
         None
     }
 
-    /// Returns whether a strategy may go on with the module of this hash when the run is resumed. What one that may not decided,
-    /// and what had not been recorded, is too late.
+    /// Returns whether a strategy may continue with the module of this hash when the run is resumed. If not, its unrecorded
+    /// decisions are too late.
     fn may_go_on(&mut self, name: &str, module: &str) -> bool {
         let _ = (name, module);
         true
     }
 
-    /// Returns whether the record has effects behind those that the tape gives; then it gives all those that concern its
-    /// events.
+    /// Returns whether the record has effects beyond those that the tape returns; if so, it returns all those that concern
+    /// its events.
     fn is_cut(&self) -> bool {
         false
     }
@@ -65,7 +65,7 @@ pub trait Tape {
     }
 }
 
-/// Why a tape cannot be played further. The text names the thing, the place and the fix.
+/// Why a tape cannot be played further. The text names the problem, its place and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TapeError(pub String);
@@ -73,9 +73,9 @@ pub struct TapeError(pub String);
 /// The first difference between a replay and its record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Divergence {
-    /// The number of events that both had taken in.
+    /// The number of events that both had processed.
     pub position: u64,
-    /// The strategy, if it is about one.
+    /// The strategy, if it concerns one.
     pub strategy: Option<StrategyId>,
     /// The recorded side.
     pub recorded: Finding,
@@ -103,11 +103,12 @@ pub enum Finding {
 /// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// The report as of a run; its hashes are over what was done now.
+    /// A report like that of a run; its hashes cover what was done in the replay.
     pub report: Report,
     /// Number of actions that were compared.
     pub compared: u64,
-    /// Number of actions that were decided now and are not on the tape because it ends before they could be recorded.
+    /// Number of actions that were decided in the replay but are not on the tape, because it ends before they could be
+    /// recorded.
     pub unkept: u64,
     /// Whether the recorded run ended cleanly.
     pub ended: bool,
@@ -115,14 +116,14 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
 }
 
-/// How far a resumed run had come.
+/// How far an interrupted run had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resumed {
     /// Number of events on the tape.
     pub events: u64,
     /// Number of actions on the tape.
     pub actions: u64,
-    /// Number of actions that had been decided and not recorded: they never left, and do now.
+    /// Number of actions that had been decided but not recorded: they never left, and do now.
     pub unkept: u64,
 }
 

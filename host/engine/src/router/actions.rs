@@ -63,7 +63,7 @@ impl Router {
             number: order.order,
         };
         if let Err(error) = self.portfolio.intend(id.strategy, order) {
-            // The worker ended the strategy on it; this replica never hears of the order.
+            // The worker ended the strategy because of it; this replica never learns of the order.
             self.outbox.notice(
                 at,
                 Notice::Anomaly {
@@ -255,7 +255,7 @@ impl Router {
     }
 }
 
-/// The update that says where an order stands.
+/// Creates the update that reports an order's current state.
 fn update_of(
     id: ClientOrderId,
     live: &OpenOrder,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use tickdeck_model::{Body, Event, Timestamp};
 
-/// Answers that are due one lookahead after their cause, like a venue's; their times never fall.
+/// Answers that are due one lookahead after their cause, like a venue's; their times never decrease.
 #[derive(Debug)]
 pub(super) struct Answers {
     queue: VecDeque<Event>,
@@ -18,16 +18,16 @@ impl Answers {
         }
     }
 
-    /// Answers a decision whose cause came at `at`.
+    /// Answers a decision whose cause arrived at `at`.
     pub(super) fn push(&mut self, at: Timestamp, body: impl Into<Body>) {
-        // Causes may come through out of order where the kernel runs freely.
+        // Causes may arrive out of order if the kernel runs freely.
         let last = self.queue.back();
         let last = last.map_or(Timestamp::MIN, |last| last.ts_host);
         let due = self.earliest_after(at).max(last);
         self.queue.push_back(Event::new(due, due, body));
     }
 
-    /// The earliest time at which something decided at `at` may show.
+    /// The earliest time at which a decision made at `at` may become visible.
     pub(super) fn earliest_after(&self, at: Timestamp) -> Timestamp {
         at.saturating_add(self.lookahead_ns)
     }

@@ -1,4 +1,4 @@
-//! Changes that operators and versions make to the router's strategies.
+//! Changes to the router's strategies, made by operators and new versions.
 
 use crate::command::OperatorCommand;
 use crate::handle::Mode;
@@ -10,7 +10,7 @@ use tickdeck_model::{
 };
 
 impl Router {
-    /// Takes in a strategy; one of the same number may have run before, and its mode stays.
+    /// Adds a strategy; one with the same number may have run before, and its mode stays.
     pub(crate) fn start(&mut self, start: &StrategyStart) {
         self.portfolio
             .open_strategy(start.id, &start.allocation, start.next_order);
@@ -30,14 +30,14 @@ impl Router {
         self.command(instrument, at, Command::Snapshot { instrument });
     }
 
-    /// The limits of a version hold from now on.
+    /// Applies the limits of a version from now on.
     fn set_limits(&mut self, id: StrategyId, version: &Version) {
         if let Some(limits) = &version.limits {
             self.pre_trade.set_limits(id, limits);
         }
     }
 
-    /// Another version counts. Orders, timers and the mode stay.
+    /// Switches to another version. Orders, timers and the mode stay.
     pub(crate) fn change_version(
         &mut self,
         place: usize,
@@ -65,7 +65,7 @@ impl Router {
         }
     }
 
-    /// A strategy's orders are canceled when it ends, whatever it asked for.
+    /// Has a strategy's orders canceled when it ends, whatever its policy.
     pub(crate) fn disregard_order_policy(&mut self, place: usize) {
         self.strategies.at_mut(place).order_policy = OrderPolicy::Cancel;
     }
@@ -74,7 +74,7 @@ impl Router {
     pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
         let strategy = self.strategies.at_mut(place);
         strategy.ended = true;
-        // A version that comes later requests them anew.
+        // A later version requests them anew.
         strategy.books.clear();
         let (id, policy) = (strategy.id, strategy.order_policy);
         self.timers.clear_all(id);
@@ -120,7 +120,7 @@ impl Router {
         if strategy.is_none() {
             self.gate.set_deck_mode(mode);
         }
-        // To resume the deck is to resume those too that were stopped one by one.
+        // Resuming the deck also resumes strategies that were stopped individually.
         if strategy.is_some() || mode == Mode::Trade {
             self.strategies.set_mode(strategy, mode);
         }

@@ -1,4 +1,4 @@
-//! The router's checks on their own: for benches, and to find out what would be denied.
+//! The router's checks in isolation: for benches, and to find out what would be denied.
 
 use crate::config::RiskConfig;
 use crate::middleware::{Denial, OrderContext, OrderMiddleware};
@@ -12,7 +12,7 @@ use tickdeck_portfolio::Portfolio;
 pub struct Checks(Router);
 
 impl Checks {
-    /// Checks against `risk` what the strategies of this portfolio send. `instruments` are by number.
+    /// Checks against `risk` what the strategies of this portfolio send. `instruments` is indexed by id.
     pub fn new(instruments: Vec<Instrument>, risk: RiskConfig, portfolio: Portfolio) -> Self {
         let ids: Vec<StrategyId> = portfolio.strategies().map(|(id, _)| id).collect();
         let mut router = Router::new(instruments, risk, portfolio, 1);
@@ -22,25 +22,25 @@ impl Checks {
         Self(router)
     }
 
-    /// Takes an event of the tape in.
+    /// Processes an event of the tape.
     pub fn on_event(&mut self, event: &Event) {
         self.0.on_event(event);
     }
 
-    /// An order is working from now on, unfilled.
+    /// Marks an order as working, unfilled.
     pub fn put_to_work(&mut self, strategy: StrategyId, order: &Submit) {
         let number = order.order;
         let id = ClientOrderId { strategy, number };
         self.0.orders.add(id, OpenOrder::of(order));
     }
 
-    /// Checks an order that was decided on at `at`; what passes counts as sent, but not as working.
+    /// Checks an order that was decided at `at`; one that passes counts as sent, but not as working.
     ///
     /// # Errors
     /// The order is denied; the denial says why.
     ///
     /// # Panics
-    /// The strategy is not one of the portfolio's.
+    /// The strategy is not in the portfolio.
     pub fn check(
         &mut self,
         strategy: StrategyId,

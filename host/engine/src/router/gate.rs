@@ -1,20 +1,20 @@
-//! The switches of the deck, the operators and the recorder that hold for orders of every strategy.
+//! The switches of the deck, the operators and the recorder that apply to the orders of every strategy.
 
 use crate::handle::Mode;
 use tickdeck_model::Timestamp;
 
-/// The switches that hold for orders of every strategy.
+/// The switches that apply to the orders of every strategy.
 #[derive(Debug)]
 pub(crate) struct OrderGate {
     deck_mode: Mode,
     killed: bool,
-    /// The run ends: new orders and changes are denied, as if the deck were paused.
+    /// The run is ending: new orders and changes are denied, as if the deck were paused.
     stopping: bool,
-    /// What happens cannot be recorded: new orders and changes are denied, as if the deck were paused.
+    /// The run cannot be recorded: new orders and changes are denied, as if the deck were paused.
     halted: bool,
     /// The current decision came too late: new orders and changes are denied, as if the strategy were paused.
     late: bool,
-    /// When what is decided leaves, if that is later than its cause.
+    /// When the current decision leaves, if that is later than its cause.
     leaves_at: Timestamp,
 }
 
@@ -37,7 +37,7 @@ impl OrderGate {
         own.max(self.deck_mode)
     }
 
-    /// As [`OrderGate::mode_with`], for the current decision.
+    /// Like [`OrderGate::mode_with`], for the current decision.
     pub(super) fn mode_now(&self, own: Mode) -> Mode {
         match self.late || self.halted || self.stopping {
             true => Mode::Pause,
@@ -58,12 +58,12 @@ impl OrderGate {
         self.killed = true;
     }
 
-    /// Whether the run ends.
+    /// Whether the run is ending.
     pub(crate) const fn is_stopping(&self) -> bool {
         self.stopping
     }
 
-    /// The run ends: nothing new leaves.
+    /// Marks the run as ending: nothing new leaves.
     pub(super) fn stop(&mut self) {
         self.stopping = true;
     }
@@ -72,12 +72,12 @@ impl OrderGate {
         self.halted
     }
 
-    /// Denies new orders because nothing can be recorded; returns whether they were denied for it before.
+    /// Denies new orders because nothing can be recorded; returns whether they already were for that reason.
     pub(crate) fn halt(&mut self) -> bool {
         std::mem::replace(&mut self.halted, true)
     }
 
-    /// Everything is recorded again.
+    /// Allows new orders again: everything is recorded.
     pub(crate) fn lift_halt(&mut self) {
         self.halted = false;
     }

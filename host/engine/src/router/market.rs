@@ -1,4 +1,4 @@
-//! The last known prices of each instrument, as of the event the router has come to.
+//! The last known prices of each instrument, as of the last event that the router processed.
 
 use crate::report::InstrumentStatus;
 use tickdeck_model::{
@@ -16,7 +16,7 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    /// Halfway between bid and ask, or what there is.
+    /// The mid price, or whichever price there is.
     pub(crate) fn mark(&self) -> Option<Price> {
         match self.quote {
             Some((quote, _)) if quote.bid.0 > 0 && quote.ask.0 > 0 => {
@@ -63,7 +63,7 @@ impl Markets {
             .map(|(at, market)| (InstrumentId(at as u32), market))
     }
 
-    /// Takes in market data; returns whether it was any.
+    /// Applies market data; returns whether the event was market data.
     pub(crate) fn apply(&mut self, event: &Event) -> bool {
         let (Kind::Quote | Kind::Trade | Kind::Book) = event.kind() else {
             return false;
@@ -83,7 +83,7 @@ impl Markets {
         true
     }
 
-    /// Takes in a venue's state; `venue_of` names each instrument's venue.
+    /// Applies a venue's state; `venue_of` gives each instrument's venue.
     pub(crate) fn venue_status(
         &mut self,
         status: &VenueStatus,
@@ -92,7 +92,7 @@ impl Markets {
         let stale = match status.state {
             VenueState::Stale | VenueState::Disconnected | VenueState::Halted => true,
             VenueState::Live => false,
-            // The link being up says nothing yet of the data.
+            // That the link is up says nothing about the data yet.
             VenueState::Connected => return,
         };
         match status.scope {

@@ -1,8 +1,9 @@
 //! From a decision to a venue: order numbers, checks, routing by instrument, timers, notifications.
 //!
 //! The router is a fold over events and intents in one merged order (see `kernel`), so what it knows when it checks an
-//! order is exactly what was known as of the event that caused the order, with any number of workers and any batching. Each part of its state is a file of its own.
-//! What it answers itself (submitted, denied, pending) reaches the tape one lookahead later, like a venue's answers.
+//! order is exactly what was known as of the event that caused the order, with any number of workers and any batching. Each
+//! part of its state has a file of its own. Its own answers (submitted, denied, pending) reach the tape one lookahead later,
+//! like a venue's.
 
 mod actions;
 mod answers;
@@ -52,7 +53,7 @@ pub(crate) struct Tally {
 
 /// From a decision to a venue.
 pub(crate) struct Router {
-    /// By number; each names its venue, to which its orders go.
+    /// Indexed by id; each names its venue, to which its orders go.
     instruments: Vec<Instrument>,
     pre_trade: PreTrade,
     pub(crate) markets: Markets,
@@ -88,7 +89,7 @@ impl Router {
         }
     }
 
-    /// Adds a check behind the others.
+    /// Adds a check after the others.
     pub(crate) fn push_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
         self.pre_trade.push(middleware);
     }
@@ -102,19 +103,19 @@ impl Router {
         self.tally.actions > 0
     }
 
-    /// When the next answer or timer of ours is due.
+    /// When the next of the host's own answers or timers is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let answer = self.answers.next_due();
         earlier(answer, self.timers.next_due())
     }
 
-    /// Appends our own events before `until`: answers, then timers.
+    /// Appends the host's own events before `until`: answers, then timers.
     pub(crate) fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) {
         self.answers.poll(until, out);
         self.timers.fire(until, out);
     }
 
-    /// Takes an event of the tape in.
+    /// Processes an event of the tape.
     pub(crate) fn on_event(&mut self, event: &Event) {
         if self.markets.apply(event) {
             self.tally.market_events += 1;
@@ -187,7 +188,7 @@ impl Router {
         }
     }
 
-    /// Carries out a decision; everything up to its cause was taken in before.
+    /// Carries out a decision; everything up to its cause has already been processed.
     pub(crate) fn on_intent(&mut self, intent: &Intent) {
         let Some(place) = self.strategies.place_of(intent.strategy) else {
             return;

@@ -17,9 +17,9 @@ pub(crate) struct OpenOrder {
     pub(crate) price: Price,
     /// The size in force.
     pub(crate) size: Size,
-    /// The sizes that modifies under way would make it, in the order they left; a venue answers in that order.
+    /// The sizes requested by modifies in flight, in the order in which they left; a venue answers in that order.
     pub(crate) asked: VecDeque<Size>,
-    /// Refusals of ours that are on their way to the tape: they answer no modify that left.
+    /// Denials of the host that are on their way to the tape: they do not answer a modify in flight.
     pub(crate) own_refusals: u32,
     pub(crate) filled: Size,
     pub(crate) reduce_only: bool,
@@ -31,7 +31,7 @@ pub(crate) struct OpenOrder {
 }
 
 impl OpenOrder {
-    /// An order that is sent.
+    /// Creates the entry of an order that is sent.
     pub(crate) fn of(order: &Submit) -> Self {
         Self {
             instrument: order.instrument,
@@ -50,13 +50,13 @@ impl OpenOrder {
         }
     }
 
-    /// What may still fill, at worst.
+    /// The size that may still be filled, at worst.
     pub(crate) fn left(&self) -> Size {
         let size = self.asked.iter().copied().fold(self.size, Size::max);
         Size((size.0 - self.filled.0).max(0))
     }
 
-    /// Takes in what does not end it. `own`: it may be an answer of ours.
+    /// Applies an update that does not end the order. `own`: it may be an answer of the host.
     fn update(&mut self, update: &OrderUpdate, own: bool) {
         match update.status {
             OrderStatus::Replaced => {
@@ -81,11 +81,12 @@ impl OpenOrder {
     }
 }
 
-/// All working orders, in the order of their ids, so that what is done to all of them is done in one order.
+/// All working orders, in the order of their ids, so that iterating over them is deterministic.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     live: BTreeMap<ClientOrderId, OpenOrder>,
-    /// What they would buy and sell, were all filled: kept, because every order asks for it. Rows of nothing go.
+    /// What they would buy and sell if all were filled: maintained incrementally, because every order check needs it. Empty
+    /// rows are removed.
     open: BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
 }
 
@@ -108,7 +109,7 @@ impl Orders {
         self.live.get(&id)
     }
 
-    /// Changes an order, if it is working, and what follows from that.
+    /// Changes an order, if it is working, and the sums that depend on it.
     pub(crate) fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut OpenOrder)) {
         let Some(live) = self.live.get_mut(&id) else {
             return;
@@ -143,7 +144,7 @@ impl Orders {
             .map(|(id, live)| (*id, live))
     }
 
-    /// What a strategy's orders in an instrument would buy and sell, were all filled; `except` is left out.
+    /// What a strategy's orders in an instrument would buy and sell if all were filled; `except` is left out.
     pub(crate) fn exposure(
         &self,
         strategy: StrategyId,
@@ -167,7 +168,7 @@ impl Orders {
         )
     }
 
-    /// Takes in an update of an order. `own`: it may be an answer of ours, which has no venue time of its own.
+    /// Applies an update of an order. `own`: it may be an answer of the host, which has no venue time of its own.
     pub(crate) fn update(&mut self, update: &OrderUpdate, own: bool) {
         let id = ClientOrderId {
             strategy: update.strategy,
@@ -185,7 +186,7 @@ impl Orders {
         }
     }
 
-    /// Takes in a fill.
+    /// Applies a fill.
     pub(crate) fn fill(&mut self, id: ClientOrderId, size: Size) {
         self.change(id, |live| {
             live.filled = Size(live.filled.0.saturating_add(size.0));
@@ -321,8 +322,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, in an order that no venue would send too: what is kept is what a walk gives, no row is left
-        /// behind, and leaving one out is leaving it out.
+        /// Whatever arrives, even in an order that no venue would send: the maintained sums equal those of a full walk, no row
+        /// is left behind, and `except` leaves out exactly one order.
         #[test]
         fn what_is_kept_is_what_a_walk_gives(
             steps in prop::collection::vec((0u8..5, 0u32..3, 1u64..6, any::<u8>(), sizes()), 1..200),

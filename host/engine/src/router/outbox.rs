@@ -8,7 +8,7 @@ use tickdeck_model::{Timestamp, VenueId};
 /// A command to a venue, with the time it leaves.
 pub(crate) type Departure = (VenueId, Timestamp, Command);
 
-/// Commands and notices, in the order in which they came about.
+/// Commands and notices, in the order in which they arose.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     commands: Vec<Departure>,
@@ -28,7 +28,7 @@ impl Outbox {
         &self.commands
     }
 
-    /// Lets every command from the place `first` on leave at `at`.
+    /// Sets the departure of every command from index `first` on to `at`.
     pub(crate) fn restamp_commands(&mut self, first: usize, at: Timestamp) {
         for (_, leaves_at, _) in &mut self.commands[first..] {
             *leaves_at = at;

@@ -5,7 +5,7 @@ use crate::middleware::{Denial, OrderContext, OrderMiddleware};
 use crate::router::risk::Risk;
 use tickdeck_model::StrategyId;
 
-/// The order middlewares; the built-in limits come first.
+/// The order middleware; the built-in limits come first.
 pub(super) struct PreTrade(Vec<Box<dyn OrderMiddleware>>);
 
 impl PreTrade {
@@ -13,19 +13,19 @@ impl PreTrade {
         Self(vec![Box::new(Risk::new(risk))])
     }
 
-    /// Adds a middleware behind the others.
+    /// Adds a middleware at the end.
     pub(super) fn push(&mut self, middleware: Box<dyn OrderMiddleware>) {
         self.0.push(middleware);
     }
 
-    /// A strategy has other limits from its next order on.
+    /// Sets the limits of a strategy from its next order on.
     pub(super) fn set_limits(&mut self, strategy: StrategyId, limits: &OrderLimits) {
         for middleware in &mut self.0 {
             middleware.set_limits(strategy, limits);
         }
     }
 
-    /// Asks every middleware; the first that refuses ends it.
+    /// Asks every middleware, up to the first that refuses.
     pub(super) fn check(
         &mut self,
         context: &OrderContext<'_>,

@@ -1,4 +1,4 @@
-//! The checks between a strategy's order and the venue, each with a deny code and the values that broke it.
+//! The checks between a strategy's order and the venue, each with a deny code and the values that violated it.
 //!
 //! A check is a pure function of what is known as of the event that caused the order. Working orders count at their
 //! worst case: all of them filled.
@@ -16,7 +16,7 @@ use tickdeck_model::{
 pub struct Risk {
     /// For strategies without limits of their own.
     default: OrderLimits,
-    /// By strategy. Ids are interned, so they are dense; to hash one would cost as much as a check.
+    /// By strategy. Ids are interned, so they are dense; hashing one would cost as much as a check.
     strategies: Vec<StrategyRisk>,
     /// By instrument.
     instruments: Vec<InstrumentLimits>,
@@ -30,7 +30,7 @@ struct StrategyRisk {
 }
 
 impl Risk {
-    /// Checks against these limits, with nothing sent so far.
+    /// Creates the checks for these limits, with nothing sent so far.
     pub fn new(config: RiskConfig) -> Self {
         let mut risk = Self {
             default: config.default,
@@ -46,7 +46,7 @@ impl Risk {
         risk
     }
 
-    /// The limits that hold for an order, and what the strategy sent lately.
+    /// The limits that apply to an order, and what the strategy sent recently.
     fn parts<'a>(&'a mut self, at: &'a OrderContext<'a>) -> (Check<'a>, &'a mut History) {
         let StrategyRisk { limits, history } = place(&mut self.strategies, at.strategy.index());
         let instrument = self.instruments.get(at.instrument.id.index());
@@ -59,7 +59,7 @@ impl Risk {
     }
 }
 
-/// The entry at this place, made if there is none yet.
+/// The entry at this index, created if there is none yet.
 fn place<T: Default>(places: &mut Vec<T>, at: usize) -> &mut T {
     if places.len() <= at {
         places.resize_with(at + 1, T::default);
@@ -68,7 +68,7 @@ fn place<T: Default>(places: &mut Vec<T>, at: usize) -> &mut T {
 }
 
 impl OrderMiddleware for Risk {
-    /// What it sent before still counts, as far back as its windows reached until now: a swap is no way around a rate.
+    /// What it sent before still counts, as far back as its windows reached until now: a swap cannot bypass a rate limit.
     fn set_limits(&mut self, strategy: StrategyId, limits: &OrderLimits) {
         place(&mut self.strategies, strategy.index()).limits = Some(limits.clone());
     }
@@ -118,7 +118,7 @@ impl Check<'_> {
         let terms = self.at.instrument;
         terms.check_size(change.size)?;
         terms.check_price("price", change.kind.has_price(), change.price)?;
-        // Limits may have changed since the order was sent: what may not be sent may not be changed either.
+        // Limits may have changed since the order was sent: an order that may no longer be sent may not be changed either.
         self.check_allowed(change.kind)?;
         let reduces = self.at.only_reduces(change.side, change.left);
         self.check_reduce_only(change.side, change.left, change.reduce_only)?;
@@ -315,7 +315,7 @@ impl Check<'_> {
     }
 }
 
-/// What a strategy sent lately.
+/// What a strategy sent recently.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     sent: VecDeque<Timestamp>,
@@ -674,7 +674,7 @@ mod tests {
             with(|case| case.mode = Mode::Reduce),
             "REDUCE_ONLY: buy 1.000, position=0.000"
         );
-        // Getting out must be possible on old data.
+        // Exiting must be possible on stale data.
         let out = with(|case| {
             (case.stale, case.position, case.order.side) = (true, 1_000, Side::Sell);
         });

@@ -15,12 +15,12 @@ pub(crate) struct RoutedStrategy {
     /// The signals that it may publish; `None`: all.
     pub(super) publish: Option<Vec<TextId>>,
     pub(super) ended: bool,
-    /// The instruments whose book it gets.
+    /// The instruments whose order book it gets.
     pub(super) books: BTreeSet<u32>,
 }
 
 impl RoutedStrategy {
-    /// One that starts with this version.
+    /// Creates a strategy that starts with this version.
     pub(super) fn new(id: StrategyId, version: &Version) -> Self {
         Self {
             id,
@@ -33,7 +33,7 @@ impl RoutedStrategy {
         }
     }
 
-    /// One of which nothing but its number is known.
+    /// Creates a strategy of which only the id is known.
     pub(super) fn bare(id: StrategyId) -> Self {
         Self {
             id,
@@ -46,7 +46,7 @@ impl RoutedStrategy {
         }
     }
 
-    /// Whether it may publish a signal of this name.
+    /// Whether it may publish a signal with this name.
     pub(super) fn may_publish(&self, name: TextId) -> bool {
         let allowed = self.publish.as_ref();
         allowed.is_none_or(|names| names.contains(&name))
@@ -77,7 +77,7 @@ pub(crate) struct RoutedStrategies {
 }
 
 impl RoutedStrategies {
-    /// Takes in a strategy. The mode of one that has been there before stays.
+    /// Adds a strategy. One that ran before keeps its mode.
     pub(super) fn admit(&mut self, mut strategy: RoutedStrategy) {
         match self.place_of(strategy.id) {
             Some(place) => {

@@ -8,12 +8,12 @@ use tickdeck_model::{END_OF_TIME, Event, StrategyId, Timer, Timestamp};
 pub(crate) struct Timers {
     /// When to fire, and what for.
     queue: BTreeSet<(Timestamp, StrategyId, u32)>,
-    /// By strategy and its number: when to fire, and when it was due.
+    /// By strategy and timer id: when to fire, and when it was due.
     set: BTreeMap<(StrategyId, u32), (Timestamp, Timestamp)>,
 }
 
 impl Timers {
-    /// Sets or replaces a timer. It fires at `due`, but not before `earliest`; one behind the end of time never does.
+    /// Sets or replaces a timer. It fires at `due`, but not before `earliest`; one beyond the end of time never does.
     pub(crate) fn set(
         &mut self,
         strategy: StrategyId,

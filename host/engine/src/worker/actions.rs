@@ -5,7 +5,7 @@ use crate::worker::dispatch::SlotIndex;
 use tickdeck_model::{Action, Event, FeedRequest, StrategyId, Timestamp};
 use tickdeck_portfolio::Portfolio;
 
-/// Most actions of one call, as the contract says.
+/// Maximum number of actions per call, as the contract says.
 pub(crate) const MAX_ACTIONS: usize = 256;
 
 /// A change of feeds that a strategy requested.
@@ -27,7 +27,7 @@ pub(crate) fn consumed(consumed: usize, batch: &[Event]) -> Result<usize, Fault>
     Ok(consumed)
 }
 
-/// The change of feeds that an action requests, if it does.
+/// The change of feeds that an action requests, if any.
 pub(crate) fn feed_change(at: Timestamp, place: SlotIndex, action: &Action) -> Option<FeedChange> {
     let (request, wanted) = match action {
         Action::Subscribe(request) => (*request, true),

@@ -1,10 +1,10 @@
 //! The number of events that a strategy is offered in one call.
 
-/// A strategy that acts leaves the rest of its batch, which was then copied in vain: what it is offered follows what it
-/// took before, from this many events on.
+/// A strategy that acts leaves the rest of its batch, which was then copied for nothing: the next batch adapts to what it
+/// took before, but has at least this many events.
 const LEAST_HINT: usize = 4;
 
-/// The bounds of batches, and the random cuts that show that batching changes nothing.
+/// The bounds on batches, and the random cuts that show that batching changes nothing.
 pub(super) struct BatchSize {
     most: usize,
     splitter: Option<Splitter>,
@@ -18,12 +18,12 @@ impl BatchSize {
         }
     }
 
-    /// Most events in any call.
+    /// Maximum number of events in any call.
     pub(super) const fn most(&self) -> usize {
         self.most
     }
 
-    /// Most events in the next call.
+    /// Maximum number of events in the next call.
     #[inline]
     pub(super) fn next(&mut self) -> usize {
         match &mut self.splitter {
@@ -32,7 +32,7 @@ impl BatchSize {
         }
     }
 
-    /// The hint for the next call, after a strategy with this hint has handled so many of the events it was offered.
+    /// The hint for the next call, after a strategy with this hint handled `handled` of `offered` events.
     #[inline]
     pub(super) fn hint_after(&self, hint: usize, handled: usize, offered: usize) -> usize {
         match handled < offered {

@@ -1,4 +1,4 @@
-//! The batches that strategies are offered, where they count: noted while a run is recorded, offered again where it is replayed.
+//! The batches that strategies are offered, where they matter: noted while a run is recorded, offered again in its replay.
 
 use crate::batches::{BatchPlace, OfferedBatches};
 use crate::intent::{Decision, Intent};
@@ -7,7 +7,7 @@ use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::Slot;
 
 impl StrategyRunner {
-    /// Offers a strategy what is waiting for it, but for the beginning of a batch that has to be longer.
+    /// Offers a strategy what is waiting for it, except the beginning of a batch that is not complete yet.
     pub(super) fn flush_whole(&mut self, place: SlotIndex) {
         if self.slots[place].batches.is_none() {
             return self.flush(place);
@@ -24,7 +24,7 @@ impl StrategyRunner {
         self.slots[place].backlog.tidy();
     }
 
-    /// Offers what waits for the rest of a batch: nothing more of it comes.
+    /// Offers the beginnings of batches that wait for their rest: nothing more will come.
     pub(super) fn flush_deferred(&mut self) {
         for place in 0..self.slots.len() {
             if self.slots[place].batches.is_some() {
@@ -43,7 +43,7 @@ impl StrategyRunner {
         }
     }
 
-    /// What was deferred is looked at again with the next events.
+    /// Marks deferred strategies to be looked at again with the next events.
     pub(super) fn keep_deferred(&mut self) {
         for place in self.deferred.drain(..) {
             self.delivery.touch(place);
@@ -52,14 +52,14 @@ impl StrategyRunner {
 }
 
 impl Slot {
-    /// The size of the next batch, if it has to be a certain one.
+    /// The size of the next batch, if it is prescribed.
     pub(crate) fn next_size(&mut self) -> Option<usize> {
         let batches = self.batches.as_mut()?;
         let first = self.backlog.waiting(1).first()?;
         batches.size_at(BatchPlace::of(first, self.last_place))
     }
 
-    /// Notes a batch that it is offered, of so many waiting events. Returns what has to be recorded first.
+    /// Notes a batch of `count` waiting events that it is offered. Returns the batches that have to be recorded first.
     #[inline]
     pub(crate) fn note_batch(&mut self, count: usize) -> Option<OfferedBatches> {
         let first = self.backlog.waiting(1).first()?;
@@ -67,7 +67,7 @@ impl Slot {
         self.batch_notes.note(place, count)
     }
 
-    /// Batches that it was offered, to be recorded before anything that is decided in the same window.
+    /// The intent that records batches that it was offered, before any decision in the same window.
     pub(crate) fn offered(&mut self, batches: OfferedBatches) -> Intent {
         self.handed_over = self.handed_over.wrapping_add(1);
         Intent {

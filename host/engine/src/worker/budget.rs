@@ -1,30 +1,30 @@
 //! The budget of a strategy over time: how long it may keep the others waiting.
 //!
-//! The strategies of a worker take turns. A turn is short, so that the others are not late by it; the time that a strategy
-//! takes beyond is charged to its account. Once the others are late all the same, all that it takes beyond its fair
-//! share is. The account is credited a small share of the clock's time; a strategy whose account is overdrawn is held.
+//! The strategies of a worker take turns. A turn is short enough not to make the others late; any time beyond it is charged
+//! to the strategy's account. Once the others are late anyway, everything beyond the fair share is charged. The account is
+//! credited a small share of the clock's time; a strategy whose account is overdrawn is held.
 //!
-//! Time is CPU time where a call is long enough for it to matter, so that a busy machine is nobody's fault. Where nothing
-//! depends on the clock (a backtest, a replay) nothing is measured.
+//! CPU time is used for calls that are long enough for it to matter, so that a busy machine is nobody's fault. If nothing
+//! depends on the clock (a backtest, a replay), nothing is measured.
 
 use crate::config::{BudgetConfig, Overload};
 
 /// What a strategy may take in a turn before it is charged. In lockstep a turn lasts as long as the window.
 const TURN_NS: u64 = 250_000;
 
-/// The longest turn: the others must not wait for more at once.
+/// The longest turn: the others must not wait longer than this at a time.
 const LONGEST_TURN_NS: u64 = 15_000_000;
 
-/// What a strategy may take of a turn, faults included, and still be called again in it.
+/// Time that a strategy may take in a turn, faults included, and still be called again in it.
 const SPENT_NS: u64 = 5_000_000;
 
-/// The others are late by this much: from here on the fair share is all that is free.
+/// Lateness of the others from which only the fair share is free.
 const LATE_NS: u64 = 20_000_000;
 
-/// A strategy with a worker of its own may be behind by this much before it is charged: changes of the deck wait for it.
+/// Lag from which a strategy with a worker of its own is charged: changes of the deck wait for it.
 const LATE_ALONE_NS: u64 = 100_000_000;
 
-/// The least fair share, as a part of a worker's time: one in this many.
+/// The smallest fair share is one in this many parts of a worker's time.
 const MOST_SHARES: u64 = 10;
 
 /// Those who wait for the strategies of a worker, and how late they are.
@@ -34,9 +34,9 @@ pub(super) enum Company {
     None,
     /// The other strategies, and none of them is late.
     InTime,
-    /// So many strategies share the time, and they are late.
+    /// This many strategies share the time, and they are late.
     Late(usize),
-    /// Nobody yet: the strategy has the worker for itself, but the deck will wait for it at the next change.
+    /// Nobody yet: the strategy has the worker to itself, but the deck will wait for it at the next change.
     Behind,
 }
 
@@ -51,8 +51,8 @@ pub(super) struct BudgetRule {
 }
 
 impl BudgetRule {
-    /// Who waits for the strategies of a worker that is this late. In lockstep the whole deck does, and a pace that is too
-    /// fast for the machine is nobody's fault.
+    /// Returns who waits for the strategies of a worker that is this late. In lockstep the whole deck does, and a pace that is
+    /// too fast for the machine is nobody's fault.
     pub(super) fn company(&self, on_worker: usize, on_deck: usize, late_ns: u64) -> Company {
         match on_deck {
             0 | 1 => Company::None,
@@ -71,7 +71,7 @@ impl BudgetRule {
         self.config.overload == Overload::End
     }
 
-    /// What is free in a turn.
+    /// The time that is free in a turn.
     fn turn_ns(&self) -> u64 {
         match self.is_lockstep {
             true => TURN_NS.max(self.window_ns / 2),
@@ -91,7 +91,7 @@ pub(super) struct Charge {
     pub(super) turn: u64,
     /// When it ended, by the clock.
     pub(super) now_ns: u64,
-    /// What all strategies of the worker have taken by now.
+    /// Time taken by all strategies of the worker so far.
     pub(super) busy_ns: u64,
     pub(super) took_ns: u64,
     pub(super) faulted: bool,
@@ -100,14 +100,14 @@ pub(super) struct Charge {
 /// The account of a strategy.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Budget {
-    /// Charged and not credited yet.
+    /// Charged but not credited yet.
     debt_ns: u64,
-    /// Charged in all.
+    /// Charged in total.
     charged_ns: u64,
-    /// When it was last charged, and what all strategies of the worker had taken by then.
+    /// When it was last charged, and the time that all strategies of the worker had taken by then.
     at_ns: u64,
     busy_ns: u64,
-    /// The current turn, what was taken in it by calls that did not fault, and by all.
+    /// The current turn, and the time taken in it by calls that did not fault, and by all.
     turn: u64,
     taken_ns: u64,
     spent_ns: u64,
@@ -125,17 +125,17 @@ impl Budget {
         self.debt_ns
     }
 
-    /// What was charged in all.
+    /// The total time charged.
     pub(super) const fn charged_ns(&self) -> u64 {
         self.charged_ns
     }
 
-    /// What was taken in the current turn.
+    /// The time taken in the current turn.
     pub(super) const fn taken_ns(&self) -> u64 {
         self.taken_ns
     }
 
-    /// Whether the strategy took so much of this turn that another call, which may be as long, would be too much.
+    /// Whether the strategy took so much time in this turn that another call, which may be as long, would be too much.
     pub(super) const fn has_spent(&self, turn: u64) -> bool {
         self.turn == turn && self.spent_ns >= SPENT_NS
     }
@@ -161,7 +161,7 @@ impl Budget {
         )
     }
 
-    /// Takes in a call. Calls that faulted are charged, but do not make a turn too long: faults have a limit of their own.
+    /// Charges a call. Calls that faulted are charged, but do not make a turn too long: faults have a limit of their own.
     pub(super) fn charge(&mut self, rule: &BudgetRule, company: Company, call: Charge) {
         let Charge {
             turn,
@@ -205,7 +205,7 @@ impl Budget {
         self.overdrawn = too_long || self.debt_ns > rule.config.burst_ns;
     }
 
-    /// Another version takes over: what the one before took does not count against it.
+    /// Resets the account for another version: the time that the previous one took does not count against it.
     pub(super) fn begin_again(&mut self) {
         *self = Self {
             charged_ns: self.charged_ns,
@@ -228,8 +228,8 @@ mod tests {
         }
     }
 
-    /// Calls in turns of their own, while the worker is busy all the time, until the account is overdrawn: when that is, if it
-    /// is within ten seconds.
+    /// Calls in turns of their own, on a constantly busy worker, until the account is overdrawn; returns when that is, if it is
+    /// within ten seconds.
     fn held_after(company: Company, every_ns: u64, took_ns: u64) -> Option<u64> {
         let mut budget = Budget::default();
         let calls = 10_000 * MS / every_ns;

@@ -1,5 +1,5 @@
-//! Catching up: a version is offered events that another one has handled. What it decides on them comes too late: the
-//! router denies new orders and changes, so that the strategy learns their outcome, and carries out the rest.
+//! Catching up: a version is offered events that another one has handled. Its decisions on them come too late: the router
+//! denies new orders and changes, so that the strategy learns their outcome, and carries out the rest.
 //!
 //! Nothing is published before the version takes over: until then its decisions only reach a copy of the book.
 
@@ -13,7 +13,7 @@ use tickdeck_model::{Action, Event, Timestamp};
 
 /// The decisions of an instance while it caught up.
 pub(crate) struct CaughtUp {
-    /// Each with the time of the event that caused it.
+    /// Each with the time of its cause.
     decisions: Vec<(Timestamp, Action)>,
     /// The rest of its quota.
     quota: Quota,
@@ -61,12 +61,12 @@ impl StrategyRunner {
         Ok(done)
     }
 
-    /// Publishes what a version decided while it caught up, now that it takes over.
+    /// Publishes the decisions that a version made while it caught up, now that it takes over.
     pub(crate) fn pass_on_late(&mut self, place: SlotIndex, done: CaughtUp) {
         let slot = &mut self.slots[place];
         slot.quota = done.quota;
         for (cause, action) in done.decisions {
-            // The copy of the book took it, so this one does.
+            // The copy of the book accepted it, so this one does too.
             let _ = intend(&mut self.portfolio, slot.id, &action);
             let change = feed_change(cause, place, &action);
             self.output.request_feed_change(change);

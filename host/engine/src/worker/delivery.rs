@@ -1,4 +1,4 @@
-//! Delivery of events: which strategies have some waiting, and which books wait for their snapshot.
+//! Delivery of events: which strategies have events waiting, and which books wait for their snapshot.
 
 use crate::worker::dispatch::SlotIndex;
 use tickdeck_model::{Body, BookChange, Event, InstrumentId};
@@ -6,35 +6,35 @@ use tickdeck_model::{Body, BookChange, Event, InstrumentId};
 /// The state of delivery between two calls of strategies.
 #[derive(Default)]
 pub(super) struct Delivery {
-    /// Where something waits, so that the others cost nothing; a place may be listed twice.
+    /// Places where something waits, so that the others cost nothing; a place may be listed twice.
     touched: Vec<SlotIndex>,
     /// Books that wait for the snapshot of a subscription made at run time.
     awaiting: Vec<(SlotIndex, InstrumentId)>,
 }
 
 impl Delivery {
-    /// Something waits at this place, or another instance has to be looked at.
+    /// Marks a place where something waits, or where another instance has to be looked at.
     #[inline]
     pub(super) fn touch(&mut self, place: SlotIndex) {
         self.touched.push(place);
     }
 
-    /// Takes the touched places, in the order in which they were; [`Delivery::return_memory`] puts the memory back.
+    /// Takes the touched places, in the order in which they were touched; [`Delivery::return_memory`] returns the allocation.
     pub(super) fn take_touched(&mut self) -> Vec<SlotIndex> {
         std::mem::take(&mut self.touched)
     }
 
-    /// Puts the emptied list back. Nothing was touched since it was taken.
+    /// Returns the emptied list. Nothing was touched since it was taken.
     pub(super) fn return_memory(&mut self, emptied: Vec<SlotIndex>) {
         self.touched = emptied;
     }
 
-    /// From now on a strategy gets no update of a book before its snapshot.
+    /// Withholds updates of a book from a strategy until its snapshot.
     pub(super) fn await_snapshot(&mut self, place: SlotIndex, instrument: u32) {
         self.awaiting.push((place, InstrumentId(instrument)));
     }
 
-    /// A strategy waits for no book any more.
+    /// Forgets the snapshots that a strategy waits for.
     pub(super) fn forget_snapshots(&mut self, place: SlotIndex) {
         self.awaiting.retain(|(other, _)| *other != place);
     }

@@ -1,5 +1,5 @@
-//! The dispatch index: from (instrument, kind) to the subscribers, so that an event costs what its subscribers cost, with
-//! ten strategies or a thousand.
+//! The dispatch index: from (instrument, kind) to the subscribers, so that the cost of an event depends only on its
+//! subscribers, with ten strategies or a thousand.
 
 use std::collections::{BTreeSet, HashMap};
 use tickdeck_model::{
@@ -11,14 +11,14 @@ use crate::middleware::BarSpec;
 /// A strategy's place within its worker.
 pub(crate) type SlotIndex = usize;
 
-/// The feeds of a worker's strategies, and the index made from them.
+/// The feeds of a worker's strategies, and the index built from them.
 #[derive(Debug, Default)]
 pub(crate) struct Dispatch {
     feeds: Vec<BTreeSet<Key>>,
     accounts: Vec<SlotIndex>,
     /// By instrument: subscribers of quotes, trades, book.
     market: Vec<[Vec<SlotIndex>; 3]>,
-    /// By instrument: who has any feed of it.
+    /// By instrument: strategies with any feed of it.
     interested: Vec<Vec<SlotIndex>>,
     signals: HashMap<TextId, SignalSubscribers>,
     running: Vec<SlotIndex>,
@@ -27,14 +27,14 @@ pub(crate) struct Dispatch {
 /// The subscribers of a signal.
 #[derive(Debug, Default)]
 struct SignalSubscribers {
-    /// Those that take it from everyone.
+    /// Those that take it from any publisher.
     of_anyone: Vec<SlotIndex>,
-    /// By publisher: those that name it, and those that take it from everyone.
+    /// By publisher: those that name it, and those that take it from any.
     of_publisher: HashMap<StrategyId, Vec<SlotIndex>>,
 }
 
 impl SignalSubscribers {
-    /// Puts a subscriber behind all others.
+    /// Adds a subscriber after all others.
     fn enlist(&mut self, place: SlotIndex, publisher: Option<StrategyId>) {
         let Self {
             of_anyone,
@@ -65,7 +65,7 @@ fn add(list: &mut Vec<SlotIndex>, place: SlotIndex) {
     }
 }
 
-/// A feed without its padding, in an order.
+/// A feed without its padding, ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Market(u32, usize),
@@ -98,12 +98,12 @@ impl Dispatch {
         if accounts {
             self.accounts.push(place);
         }
-        // The last place: the index of the others stands.
+        // The last place: the index of the others is unaffected.
         self.enlist(place);
         place
     }
 
-    /// Adds a strategy at a place that one was taken out of.
+    /// Adds a strategy at a place from which one was removed.
     pub(crate) fn add_again(&mut self, place: SlotIndex, feeds: &[FeedRequest], accounts: bool) {
         self.feeds[place] = feeds.iter().map(Key::of).collect();
         self.running.push(place);
@@ -112,7 +112,7 @@ impl Dispatch {
         self.index();
     }
 
-    /// Starts or ends the account's balances.
+    /// Starts or ends the feed of the account's balances.
     pub(crate) fn set_accounts(&mut self, place: SlotIndex, wanted: bool) {
         self.accounts.retain(|other| *other != place);
         if wanted {
@@ -121,7 +121,7 @@ impl Dispatch {
         }
     }
 
-    /// Takes a strategy out; its place stays empty.
+    /// Removes a strategy; its place stays empty.
     pub(crate) fn remove(&mut self, place: SlotIndex) {
         self.feeds[place].clear();
         self.accounts.retain(|other| *other != place);
@@ -150,7 +150,7 @@ impl Dispatch {
             Audience::Feed(Feed::Trades) => self.market_feed(event, 1),
             Audience::Feed(Feed::Book) => self.market_feed(event, 2),
             Audience::Accounts => &self.accounts,
-            // Own events go to their owner, bars to those whose builder made them.
+            // Own events go to their owner, bars to the listeners of the builder that made them.
             Audience::Single | Audience::Feed(Feed::Bars) => &[],
             Audience::Affected | Audience::Feed(Feed::Signals) => self.rarer(event),
         }
@@ -187,7 +187,7 @@ impl Dispatch {
         (0..self.feeds.len()).for_each(|place| self.enlist(place));
     }
 
-    /// Puts a strategy behind all others in the index.
+    /// Adds a strategy after all others in the index.
     fn enlist(&mut self, place: SlotIndex) {
         let Self {
             feeds,

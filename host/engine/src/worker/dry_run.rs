@@ -1,4 +1,4 @@
-//! Dry runs: trying a version where its predecessor stands, off the trading threads.
+//! Dry runs: trying out a version from its predecessor's current state, off the trading threads.
 
 use crate::port::{Code, Fault, State, StrategyStart, Version, last_order};
 use crate::worker::dispatch::SlotIndex;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tickdeck_model::{Amount, CurrencyId, Event, OrderNumber, StrategyId};
 use tickdeck_portfolio::Portfolio;
 
-/// Where a strategy stands, to try a new version on before it may take over.
+/// The current state of a strategy, for trying out a new version before it may take over.
 pub struct DryRun {
     id: StrategyId,
     origin: Option<Arc<State>>,
@@ -18,24 +18,24 @@ pub struct DryRun {
     events: Vec<Event>,
     max_batch: usize,
     budget: RecoveryBudget,
-    /// The code of the versions that could take over at once: the shadow, and the version before.
+    /// The code of the versions that could take over immediately: the shadow, and the previous version.
     others: Vec<Arc<dyn Code>>,
 }
 
 impl DryRun {
-    /// Returns whether the shadow and the version before, if there are any, have an instance that can take over. If not, one
-    /// is being made from now on.
+    /// Returns whether the shadow and the previous version, if any, have an instance that can take over. If not, this triggers
+    /// the creation of one.
     pub fn are_others_ready(&self) -> bool {
-        // Each is asked, so that each is made.
+        // Ask each of them, because asking triggers the creation.
         let unready = self.others.iter().filter(|code| !code.is_ready());
         unready.count() == 0
     }
 
-    /// Starts a version and lets it handle the strategy's last events, off the trading threads. Its decisions are discarded.
+    /// Starts a version and has it handle the strategy's last events, off the trading threads. Its decisions are discarded.
     /// Returns how many events it handled.
     ///
     /// # Errors
-    /// The version does not read the state, or it traps; the text says why.
+    /// The version cannot read the state, or it traps; the text says why.
     pub fn run(mut self, version: &Version) -> Result<usize, Fault> {
         let Some(book) = self.portfolio.book_mut(self.id) else {
             return Ok(0);
@@ -52,8 +52,8 @@ impl DryRun {
         Ok(self.events.len())
     }
 
-    /// Starts a strategy that was removed once more, with its book as it stands: its positions are in it, and the order
-    /// numbers that it used are taken.
+    /// Restarts a strategy that was removed, with its book as it stands: it contains its positions, and the order numbers that
+    /// it used are taken.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
@@ -83,7 +83,7 @@ impl DryRun {
 }
 
 impl StrategyRunner {
-    /// Returns where a strategy stands.
+    /// Returns the current state of a strategy.
     pub(crate) fn dry_run(&mut self, place: SlotIndex) -> DryRun {
         let slot = &self.slots[place];
         let base = slot.backlog.base.as_ref();

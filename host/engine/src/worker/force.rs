@@ -33,14 +33,14 @@ impl StrategyRunner {
             RecordedFault::Batches(strategy, batches) => {
                 if let Some(place) = self.slots.place_of(strategy) {
                     self.slots[place].batches = batches;
-                    // What waited for the rest of a batch waits no longer.
+                    // A deferred batch no longer waits for its rest.
                     self.touch(place);
                     self.flush_all();
                 }
             }
             RecordedFault::Decision(strategy, at, action) => {
                 if let Some(place) = self.slots.active_place_of(strategy) {
-                    // The tape has it, so the quota and the book took it.
+                    // It is on the tape, so the quota and the book accepted it.
                     let _ = self.slots[place].quota.admit(at, &action);
                     let _ = intend(&mut self.portfolio, strategy, &action);
                     self.output
@@ -56,7 +56,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Returns the time that a worker may take to bring an instance to where another one was.
+    /// Returns the time that a worker may take to bring an instance to the state of another one.
     pub(crate) fn budget(&self) -> RecoveryBudget {
         match self.recorded_faults.without_time_limit {
             true => RecoveryBudget::endless(&self.now_ns),

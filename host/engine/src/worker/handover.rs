@@ -1,5 +1,5 @@
 //! Handover from one version of a strategy to another, between two windows: everything offered has been handled, and
-//! nothing new is there yet. Orders, timers and order numbers belong to the host and are not touched by any of this.
+//! nothing new has arrived yet. Orders, timers and order numbers belong to the host and are not affected.
 
 use crate::intent::Decision;
 use crate::port::{Fault, SaveFailed, State, Strategy, Version};
@@ -16,7 +16,7 @@ use tickdeck_model::Event;
 /// The state that a version started from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateSource {
-    /// The state that the version before saved for the handover.
+    /// The state that the previous version saved for the handover.
     Saved {
         /// Its size.
         bytes: usize,
@@ -25,7 +25,7 @@ pub enum StateSource {
     Snapshot {
         /// Its size.
         bytes: usize,
-        /// Number of events since; what was decided on them came too late to be sent.
+        /// Number of events since; decisions on them came too late to be sent.
         events: usize,
     },
     /// Nothing: it started afresh.
@@ -35,11 +35,11 @@ pub enum StateSource {
 /// The result of a handover.
 pub(crate) struct Handover {
     pub(crate) inherited: StateSource,
-    /// Why the version before could not save, if it was asked and could not.
+    /// Why the previous version could not save, if it was asked to.
     pub(crate) lost: Option<String>,
     /// Time from `save` until the new instance was ready.
     pub(crate) took_ns: u64,
-    /// The version that now counts.
+    /// The version that is now live.
     pub(crate) version: Version,
     /// The instance that was replaced, to be stopped and dropped off this thread.
     pub(crate) retired: Option<Box<dyn Strategy>>,
@@ -53,22 +53,22 @@ struct NewInstance {
     caught_up: Option<CaughtUp>,
 }
 
-/// What a version leaves: for the next one, and for itself if it takes over again.
+/// What a version leaves behind: for the next one, and for itself if it takes over again.
 #[derive(Default)]
 struct OldState {
-    /// Its state as of now.
+    /// Its current state.
     saved: Option<Arc<State>>,
-    /// Why there is none, if it was asked for.
+    /// Why there is none, if it was requested.
     lost: Option<String>,
-    /// The instance faulted while it saved.
+    /// The instance faulted while saving.
     faulted: bool,
-    /// Without one as of now: its last snapshot, and the events since.
+    /// If there is no current state: its last snapshot, and the events since.
     snapshot: Option<Arc<State>>,
     since: Vec<Event>,
 }
 
 impl OldState {
-    /// Returns what the next version starts from: a state, its source, and the events that are missing in it.
+    /// Returns what the next version starts from: a state, its source, and the events that it does not cover.
     fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, StateSource, &[Event]) {
         if let Some(state) = &self.saved {
             let bytes = state.bytes.len();
@@ -84,7 +84,7 @@ impl OldState {
         }
     }
 
-    /// Returns what the version that leaves would start from again.
+    /// Returns what the outgoing version would restart from.
     fn for_itself(self, version: Version) -> Previous {
         let (state, since) = match self.saved {
             Some(state) => (Some(state), Vec::new()),
@@ -99,7 +99,7 @@ impl OldState {
 }
 
 impl StrategyRunner {
-    /// Lets `to` take over, or run as a shadow if it is to.
+    /// Makes `to` take over, or run as a shadow if its policy says so.
     pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
         let started = (self.now_ns)();
         self.refuse_unready(place, &to)?;
@@ -119,7 +119,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Starts a shadow. To be compared with the instance that trades, it must start from where that one is.
+    /// Starts a shadow. To be comparable with the instance that trades, it must start from the same state.
     fn new_shadow(
         &mut self,
         place: SlotIndex,
@@ -139,7 +139,7 @@ impl StrategyRunner {
         self.take_over(place, to, Some(Arc::clone(state)), inherited, &[])
     }
 
-    /// Lets the shadow version take over, with the state that it has reached.
+    /// Makes the shadow version take over, with the state that it has reached.
     pub(crate) fn promote(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let started = (self.now_ns)();
         if let Some(shadow) = &self.slots[place].shadow {
@@ -164,7 +164,7 @@ impl StrategyRunner {
         let schema = version.code.schema();
         let state = Some(Arc::new(State { schema, bytes }));
         let left = self.take_old_state(place);
-        // A fresh instance, because the order numbers that the old one used are taken by now.
+        // A fresh instance, because the order numbers that the shadow used have been taken by now.
         match self.take_over(place, &version, state, inherited, &[]) {
             Ok(new) => Ok(self.install(place, version, new, left, started)),
             Err(why) => {
@@ -174,7 +174,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Refuses a handover that would hold the others up, or that comes before a suspended strategy is back.
+    /// Refuses a handover that would block the others, or that comes before a suspended strategy is back.
     fn refuse_unready(&self, place: SlotIndex, to: &Version) -> Result<(), String> {
         if self.slots[place].is_suspended() {
             return Err(
@@ -196,7 +196,7 @@ impl StrategyRunner {
         shadow.map(|shadow| shadow.version)
     }
 
-    /// Lets the version before take over again, because an operator wants it.
+    /// Makes the previous version take over again at an operator's request.
     pub(crate) fn roll_back_on_request(&mut self, place: SlotIndex) -> Result<Handover, String> {
         if let Some(previous) = &self.slots[place].previous {
             self.refuse_unready(place, &previous.version)?;
@@ -204,7 +204,7 @@ impl StrategyRunner {
         self.roll_back(place)
     }
 
-    /// Lets the version before take over again. Within the probation it gets the state that it had left and the events
+    /// Makes the previous version take over again. During the probation it gets the state that it left behind and the events
     /// since; later, the state of the version that it replaces.
     pub(crate) fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let slot = &mut self.slots[place];
@@ -250,7 +250,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Takes a strategy's instance out for good.
+    /// Removes a strategy's instance for good.
     pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
         let slot = &mut self.slots[place];
         slot.active = false;
@@ -287,7 +287,7 @@ impl StrategyRunner {
         left
     }
 
-    /// Starts an instance of `to` from `state`. Nothing is changed yet, and nothing published.
+    /// Starts an instance of `to` from `state`. Changes and publishes nothing yet.
     fn take_over(
         &mut self,
         place: SlotIndex,
@@ -316,7 +316,7 @@ impl StrategyRunner {
         })
     }
 
-    /// Starts an instance of an earlier version and brings it to where things stand now.
+    /// Starts an instance of an earlier version and brings it up to date.
     fn resume(
         &mut self,
         place: SlotIndex,
@@ -349,7 +349,7 @@ impl StrategyRunner {
         })
     }
 
-    /// Puts a new version in place, on probation; the one before leaves `left`.
+    /// Installs a new version, on probation; the previous one leaves `left`.
     fn install(
         &mut self,
         place: SlotIndex,
@@ -364,7 +364,7 @@ impl StrategyRunner {
             self.output.publish(&[faulted]);
         }
         let base = match new.caught_up.take() {
-            // What it has caught up with is in no state yet.
+            // No saved state contains the events that it caught up with.
             Some(caught_up) => {
                 self.pass_on_late(place, caught_up);
                 saved_base(&mut *new.strategy, &to)
@@ -393,7 +393,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Puts an earlier version back in place.
+    /// Reinstalls an earlier version.
     fn reinstate(
         &mut self,
         place: SlotIndex,
@@ -404,7 +404,7 @@ impl StrategyRunner {
         if let Some(caught_up) = new.caught_up.take() {
             self.pass_on_late(place, caught_up);
         }
-        // It was brought here by events that are dropped now; without a state of its own it can only start afresh.
+        // The events that brought it here are dropped now; without a state of its own it could only start afresh.
         let base = saved_base(&mut *new.strategy, &version);
         let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
@@ -427,7 +427,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Puts a shadow version in place.
+    /// Installs a shadow version.
     fn install_shadow(
         &mut self,
         place: SlotIndex,
@@ -452,7 +452,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Recovers a version that faulted while it saved.
+    /// Recovers a version that faulted while saving.
     fn recover_from_save(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         if slot.is_suspended() {
@@ -462,7 +462,7 @@ impl StrategyRunner {
     }
 }
 
-/// Saves the state that an instance can be recovered from. An instance that traps on it faults at its next call.
+/// Saves the state from which an instance can be recovered. An instance that traps here faults at its next call.
 pub(crate) fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
     let bytes = strategy.save().ok()?.ok()?;
     let schema = version.code.schema();
@@ -470,7 +470,7 @@ pub(crate) fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Opti
 }
 
 impl Slot {
-    /// Resets what counts against a version: the faults of its predecessor do not.
+    /// Resets what counts against a version: its predecessor's faults do not.
     fn begin(&mut self, started: u64) {
         self.shadow = None;
         self.active = true;

@@ -1,5 +1,5 @@
-//! The load of a deck, as its workers and the kernel tell each other: who runs, how far each worker is behind, and how
-//! late the kernel is.
+//! The load of a deck, shared between its workers and the kernel: which strategies run, how far each worker is behind, and
+//! how late the kernel is.
 
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub(crate) struct DeckLoad {
     /// Strategies that get events.
     running: AtomicUsize,
-    /// How late the window began that is being decided on; 0 where the kernel runs freely.
+    /// How late the current window began; 0 if the kernel runs freely.
     late_ns: AtomicU64,
     workers: Vec<CachePadded<WorkerLoad>>,
 }
 
 #[derive(Debug, Default)]
 struct WorkerLoad {
-    /// The number of events that it has taken off the ring.
+    /// The number of events that it has consumed from the ring.
     handled: AtomicU64,
-    /// The event time between the first and the last of those that waited for it.
+    /// The event time between the first and the last event that waited for it.
     lag_ns: AtomicU64,
 }
 
@@ -27,7 +27,7 @@ struct WorkerLoad {
 pub(crate) struct Lag {
     /// Events that wait for its worker.
     pub(crate) events: u64,
-    /// How old the first of them was when the worker came to it, or how late the kernel is.
+    /// How old the first of them was when the worker got to it, or how late the kernel is.
     pub(crate) ns: u64,
 }
 
@@ -45,35 +45,35 @@ impl DeckLoad {
         self.running.load(Ordering::Relaxed)
     }
 
-    /// A worker has `now` strategies that get events, and had `before`.
+    /// Notes that a worker now has `now` strategies that get events, instead of `before`.
     pub(crate) fn count_running(&self, before: usize, now: usize) {
         self.running
             .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
-    /// How late the window began that is being decided on.
+    /// How late the current window began.
     pub(crate) fn late_ns(&self) -> u64 {
         self.late_ns.load(Ordering::Relaxed)
     }
 
-    /// A window begins this late.
+    /// Notes that a window begins this late.
     pub(crate) fn begin_window(&self, late_ns: u64) {
         self.late_ns.store(late_ns, Ordering::Relaxed);
     }
 
-    /// A worker begins with the first of the events that wait for it, which span this much event time.
+    /// Notes that a worker begins with the events that wait for it, which span this much event time.
     pub(crate) fn begin(&self, worker: usize, lag_ns: u64) {
         self.workers[worker].lag_ns.store(lag_ns, Ordering::Relaxed);
     }
 
-    /// A worker has handled so many events.
+    /// Notes that a worker has handled this many events.
     pub(crate) fn end(&self, worker: usize, handled: u64) {
         self.workers[worker]
             .handled
             .store(handled, Ordering::Relaxed);
     }
 
-    /// How far the strategies of a worker are behind, of so many published events.
+    /// How far the strategies of a worker are behind, given the number of published events.
     pub(crate) fn lag(&self, worker: usize, published: u64) -> Lag {
         let load = &self.workers[worker];
         let events = published.saturating_sub(load.handled.load(Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! What the kernel asks of a worker's thread, and the answer.
+//! The kernel's requests to a worker's thread, and the answers.
 
 use crate::worker::{Done, Task};
 use std::sync::atomic::{AtomicBool, Ordering};

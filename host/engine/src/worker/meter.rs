@@ -1,8 +1,8 @@
-//! Measuring how long strategies keep a worker, as far as it matters.
+//! Measuring how long strategies occupy a worker, as far as it matters.
 //!
-//! To read a clock costs as much as a small batch, so that not every call is timed: one in some is, at random, because a
-//! strategy that knew which could be slow at the others. A call of a millisecond or more is known without a clock. Once
-//! one call was long, or the others are late, every call is timed for a while.
+//! Reading a clock costs as much as a small batch, so only a sample of the calls is timed. The sample is random, because a
+//! strategy that could predict it could be slow in the other calls. A call of a millisecond or more is detected without a
+//! clock. Once a call was long, or the others are late, every call is timed for a while.
 
 use crate::port::Fault;
 use crate::worker::budget::{Budget, BudgetRule, Charge, Company};
@@ -11,39 +11,39 @@ use crate::worker::slot::{Counters, Slot};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// A sampled call from which on every call is timed.
+/// Duration of a sampled call from which on every call is timed.
 const LONG_NS: u64 = 100_000;
 
-/// A call of which no CPU time is known took no more: its thread was not running for the rest.
+/// Upper bound on the CPU time of a call for which none is known: its thread was not running for the rest.
 const SHORT_NS: u64 = 1_000_000;
 
-/// The others are late by this much: every call is timed.
+/// Lateness of the others from which every call is timed.
 const LATE_NS: u64 = 5_000_000;
 
-/// How long a reading of the CPU time serves, less what was done since by the clock.
+/// How long a reading of the CPU time remains usable, less the clock time spent since.
 const MARK_FOR_NS: u64 = 100_000;
 
-/// How long every call is timed, after the last that was long.
+/// How long every call is timed after the last long one.
 const WATCH_NS: u64 = 1_000_000_000;
 
-/// A strategy that took this long of a stretch of events makes the next one shorter ...
+/// A strategy that took this long in a stretch of events makes the next one shorter ...
 const CUT_FROM_NS: u64 = 2_000_000;
 
 /// ... so that it takes this long.
 const CUT_TO_NS: u64 = 1_000_000;
 
-/// The clock of a call, as far as it is read.
+/// The timing of a call, as far as it is measured.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallClock {
     /// The end of the call is timed too.
     pub(super) is_timed: bool,
-    /// A version waits to take over: its pause begins with the end of this call.
+    /// A version is about to take over: its pause begins at the end of this call.
     pub(super) is_expecting: bool,
-    /// When the call began; 0 where nobody needs to know.
+    /// When the call began; 0 if not needed.
     pub(super) started_ns: u64,
 }
 
-/// The CPU time of the thread at a moment from which on it had no reason to wait.
+/// The CPU time of the thread at a moment since when it had no reason to block.
 #[derive(Debug, Clone, Copy)]
 struct CpuMark {
     cpu_ns: u64,
@@ -64,7 +64,7 @@ pub(super) struct CallTime {
 
 /// A worker's measurements.
 pub(super) struct Meter {
-    /// None: nothing depends on time.
+    /// None if nothing depends on time.
     rule: Option<BudgetRule>,
     load: Arc<DeckLoad>,
     /// The worker's number.
@@ -73,17 +73,17 @@ pub(super) struct Meter {
     running: usize,
     turn: u64,
     company: Company,
-    /// Until when every call is timed; 0: only samples are.
+    /// Until when every call is timed; 0: only samples.
     watch_until_ns: u64,
     /// The others are late, whoever's fault it is.
     is_late: bool,
-    /// Of the current stretch, if a call was timed in it.
+    /// A reading in the current stretch, if a call was timed in it.
     mark: Option<CpuMark>,
-    /// What all strategies took, as far as it was measured.
+    /// The time that all strategies took, as far as measured.
     busy_ns: u64,
-    /// The longest that a strategy took in this turn.
+    /// The longest time that a strategy took in this turn.
     longest_ns: u64,
-    /// Most events of the next stretch.
+    /// Maximum number of events in the next stretch.
     most: usize,
 }
 
@@ -152,8 +152,8 @@ impl Meter {
         clock
     }
 
-    /// The CPU time of a call that ends now, if there is a mark: what the thread used since, less the calls in between, which
-    /// were short.
+    /// The CPU time of a call that ends now, if there is a mark: the thread's time since then, less the calls in between,
+    /// which were short.
     fn cpu_since_mark(&mut self, slot: &Slot, clock: CallClock, now_ns: u64) -> Option<u64> {
         let (mark, cpu_ns) = (self.mark?, slot.thread_time_ns()?);
         let used_ns = cpu_ns.saturating_sub(mark.cpu_ns);
@@ -166,7 +166,7 @@ impl Meter {
         Some(used_ns.saturating_sub(before_ns).min(took_ns))
     }
 
-    /// What is known of a call that ends now; nothing if it was short and not timed.
+    /// What is known about a call that ends now; nothing if it was short and not timed.
     pub(super) fn end(
         &mut self,
         slot: &Slot,
@@ -194,18 +194,18 @@ impl Meter {
         })
     }
 
-    /// So many strategies of this worker get events from now on.
+    /// Sets how many strategies of this worker get events.
     pub(super) fn count_running(&mut self, running: usize) {
         self.load.count_running(self.running, running);
         self.running = running;
     }
 
-    /// Most events that are handled before everybody had a turn.
+    /// Maximum number of events handled before every strategy has had a turn.
     pub(super) const fn most_events(&self) -> usize {
         self.most
     }
 
-    /// A stretch of events begins; those that wait span `lag_ns`. In lockstep a window, which all wait for, is one turn.
+    /// Begins a stretch of events; those that wait span `lag_ns`. In lockstep a window, which all wait for, is one turn.
     pub(super) fn begin_stretch(&mut self, lag_ns: u64, is_first: bool) {
         self.load.begin(self.worker, lag_ns);
         let Some(rule) = &self.rule else {
@@ -216,7 +216,7 @@ impl Meter {
             return;
         }
         self.turn += 1;
-        // In lockstep what waits is the window, whose length says nothing of lateness.
+        // In lockstep the waiting events are the window, whose length says nothing about lateness.
         let late_ns = match rule.is_lockstep {
             true => self.load.late_ns(),
             false => lag_ns,
@@ -226,7 +226,7 @@ impl Meter {
         self.company = rule.company(self.running, self.load.running(), late_ns);
     }
 
-    /// A stretch of events ended, and the worker has taken so many off the ring.
+    /// Ends a stretch of events; the worker has consumed `handled` events from the ring.
     pub(super) fn end_stretch(&mut self, events: usize, handled: u64) {
         self.load.end(self.worker, handled);
         if self.rule.is_none_or(|rule| rule.is_lockstep) {
@@ -240,7 +240,7 @@ impl Meter {
         }
     }
 
-    /// Takes in how long a call of a strategy took.
+    /// Charges a strategy for a call.
     pub(super) fn charge(&mut self, budget: &mut Budget, counters: &Counters, call: CallTime) {
         self.charge_account(budget, call);
         let (charged_ns, debt_ns) = (budget.charged_ns(), budget.debt_ns());
@@ -248,7 +248,7 @@ impl Meter {
         counters.debt_ns.store(debt_ns, Ordering::Relaxed);
     }
 
-    /// Takes in how long a call took, on an account that nobody is shown.
+    /// Charges a call to an account that is not reported.
     pub(super) fn charge_account(&mut self, budget: &mut Budget, call: CallTime) {
         let Some(rule) = &self.rule else {
             return;
@@ -292,7 +292,7 @@ impl Meter {
 
     fn reason(&self, budget: &Budget) -> Option<Fault> {
         let rule = self.rule.as_ref().filter(|rule| rule.ends())?;
-        // The others may have ended since, and nobody waits any more.
+        // The others may have ended since, so that nobody waits any more.
         let is_awaited = self.company != Company::None;
         is_awaited.then(|| Fault(budget.problem(rule)))
     }
@@ -316,7 +316,7 @@ mod tests {
         meter
     }
 
-    /// A stretch of so many events, in which one call took so long.
+    /// A stretch of `events` events, in which one call took `long_ns`.
     fn stretch(meter: &mut Meter, events: usize, long_ns: Option<u64>) {
         meter.begin_stretch(0, true);
         let call = CallTime {

@@ -1,9 +1,8 @@
 //! A worker: the ring's consumer for its share of the strategies.
 //!
-//! It runs every event through its middlewares, gathers each strategy's next batch by the dispatch index, folds its own
-//! replica of the store, and passes what strategies decide to the action ring. An event that changes a strategy's
-//! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
-//! as of the event that it handles.
+//! It runs every event through its middleware, gathers each strategy's next batch by the dispatch index, folds its own
+//! replica of the store, and passes decisions to the action ring. Before an event that changes a strategy's portfolio, the
+//! strategy's waiting events are flushed, so that it reads the store exactly as of the event that it handles.
 
 pub(crate) mod actions;
 mod batch_size;
@@ -67,7 +66,7 @@ pub(crate) enum Task {
     Swap(StrategyId, Box<Version>),
     Promote(StrategyId),
     RollBack(StrategyId),
-    /// Brings a suspended strategy back: in its version, or in the one before if it failed its probation.
+    /// Brings a suspended strategy back: in its version, or in the previous one if it failed its probation.
     BringBack(StrategyId),
     Remove(StrategyId),
     DryRun(StrategyId),
@@ -82,9 +81,9 @@ pub(crate) enum Done {
     Offered,
     Started,
     FaultRecorded,
-    /// Another version counts.
+    /// Another version is live.
     Swapped(Box<Handover>),
-    /// A version runs as a shadow of the one that counts.
+    /// A version runs as a shadow of the live one.
     Shadow(Box<Handover>),
     /// The shadow ended.
     ShadowEnded(Box<Version>),
@@ -137,7 +136,7 @@ impl Worker {
         worker
     }
 
-    /// Handles everything that is on the ring; returns how many events that was.
+    /// Handles everything on the ring; returns the number of events.
     pub(crate) fn poll(&mut self) -> usize {
         let mut handled = 0;
         loop {
@@ -156,7 +155,7 @@ impl Worker {
             }
             let lag_ns = span_ns(slots);
             runner.meter.begin_stretch(lag_ns, is_first);
-            // A due change of feeds starts a new stretch, because it rebuilds the index that the stretch borrows.
+            // A due change of feeds begins a new stretch, because it rebuilds the index that the stretch borrows.
             let due = changes
                 .iter()
                 .map(|change| change.due)
@@ -177,7 +176,7 @@ impl Worker {
             take_feed_changes(runner, changes, setup.lookahead_ns);
             end_all_feeds(runner, dispatch, chain, changes);
             let reached = stretch == until_due && stretch < slots.len();
-            // First: whoever sees that this worker has caught up also sees that it is not behind.
+            // Must come first: whoever sees that this worker has caught up must also see that it is not behind.
             let taken = events.position() + stretch as u64;
             runner.meter.end_stretch(stretch, taken);
             events.release(stretch);
@@ -188,7 +187,7 @@ impl Worker {
         }
     }
 
-    /// Waits for something to poll or for `stop` to say so; false once the ring is closed and drained.
+    /// Waits for something to poll or until `stop` returns true; false once the ring is closed and drained.
     pub(crate) fn wait(&mut self, stop: impl FnMut() -> bool) -> bool {
         !matches!(
             self.events.wait(stop),
@@ -196,7 +195,7 @@ impl Worker {
         )
     }
 
-    /// Takes the decisions, where the kernel and the worker share a thread.
+    /// Takes the decisions, if the kernel and the worker share a thread.
     pub(crate) fn take_intents(&mut self, into: &mut Vec<Intent>) {
         self.runner.output.take_intents(into);
     }
@@ -291,8 +290,8 @@ impl Worker {
         }
     }
 
-    /// Lets another version count from now on, unless it only runs as a shadow: feeds that only the old manifest named end,
-    /// those that only the new one names begin, and what was changed at run time stays.
+    /// Makes another version live, unless it only runs as a shadow: feeds that only the old manifest names end, those that only
+    /// the new one names begin, and changes made at run time stay.
     fn change_version(
         &mut self,
         place: SlotIndex,
@@ -333,7 +332,7 @@ impl Worker {
     fn begin_feed(&mut self, place: SlotIndex, request: &FeedRequest) {
         match request.feed {
             Feed::Bars => self.start_bars(bar_spec(request), vec![place]),
-            // The book's first event is the snapshot that the router asks for; deltas before it would mislead.
+            // The book's first event must be the snapshot that the router requests; deltas before it would be misleading.
             Feed::Book => self.runner.await_snapshot(place, request.target),
             _ => {}
         }
@@ -381,7 +380,7 @@ impl Worker {
         }
     }
 
-    /// Starts the bars that are wanted from the first event on, one builder for all who want the same.
+    /// Starts the bars that are wanted from the first event on, one builder per specification.
     fn start_manifest_bars(&mut self, wanted: BTreeMap<BarSpec, Vec<SlotIndex>>) {
         for (spec, audience) in wanted {
             self.start_bars(spec, audience);
@@ -402,7 +401,7 @@ fn span_ns(events: &[Event]) -> u64 {
     ends.map_or(0, |(first, last)| last.ts_host.abs_diff(first.ts_host))
 }
 
-/// Ends the feeds of the strategies that ended since the last look.
+/// Ends the feeds of the strategies that ended since the last call.
 fn end_all_feeds(
     runner: &mut StrategyRunner,
     dispatch: &mut Dispatch,
@@ -419,7 +418,7 @@ fn end_all_feeds(
     runner.count_running();
 }
 
-/// Ends the feeds of a strategy that ended, those that it had only just requested among them.
+/// Ends the feeds of a strategy that ended, including those that it had only just requested.
 fn end_feeds(
     place: SlotIndex,
     runner: &mut StrategyRunner,
@@ -433,7 +432,7 @@ fn end_feeds(
     runner.forget_snapshots(place);
 }
 
-/// Takes over the changes of feeds that strategies requested; they take effect later.
+/// Queues the changes of feeds that strategies requested; they take effect later.
 fn take_feed_changes(
     runner: &mut StrategyRunner,
     changes: &mut Vec<DueFeedChange>,

@@ -5,12 +5,12 @@ use crate::worker::actions::FeedChange;
 use crate::worker::dispatch::SlotIndex;
 use std::vec::Drain;
 
-/// Where decisions go, and what the worker has to see to after its strategies were called.
+/// Where decisions go, and what the worker has to process after calling its strategies.
 pub(super) struct Output {
     outlet: Outlet,
-    /// Changes of feeds requested since the last look.
+    /// Changes of feeds requested since the last call.
     feed_changes: Vec<FeedChange>,
-    /// Strategies that ended since the last look.
+    /// Strategies that ended since the last call.
     ended: Vec<SlotIndex>,
 }
 
@@ -29,7 +29,7 @@ impl Output {
         self.outlet.publish(intents);
     }
 
-    /// Takes the decisions, where the kernel and the worker share a thread.
+    /// Takes the decisions, if the kernel and the worker share a thread.
     pub(super) fn take_intents(&mut self, into: &mut Vec<Intent>) {
         if let Outlet::Local(intents) = &mut self.outlet {
             into.append(intents);
@@ -45,7 +45,7 @@ impl Output {
         self.feed_changes.drain(..)
     }
 
-    /// A strategy ended: its feeds have to end too.
+    /// Notes that a strategy ended: its feeds have to end too.
     pub(super) fn note_end(&mut self, place: SlotIndex) {
         self.ended.push(place);
     }

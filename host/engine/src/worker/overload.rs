@@ -1,7 +1,7 @@
 //! What happens to a strategy that keeps the others waiting.
 //!
-//! It ends, as one that faulted too often, right before the next batch that it would have been offered. So the tape has
-//! the place, and a replay ends it there without measuring anything.
+//! It is ended, like one that faulted too often, right before the next batch that it would have been offered. So the place
+//! is on the tape, and a replay ends it there without measuring anything.
 
 use crate::batches::BatchPlace;
 use crate::port::Fault;
@@ -33,7 +33,7 @@ impl StrategyRunner {
         self.fault(place, at, offered, fault);
     }
 
-    /// Takes in how long a call of `on-events` took, where that was measured. It handled so many events, unless it faulted.
+    /// Accounts for the duration of a call of `on-events`, if measured. It handled `handled` events, unless it faulted.
     pub(super) fn measure(&mut self, place: SlotIndex, clock: CallClock, handled: Option<usize>) {
         let slot = &mut self.slots[place];
         let ended = (clock, handled.is_none());
@@ -53,7 +53,7 @@ impl StrategyRunner {
         self.meter.start_other(&self.slots[place], &*self.now_ns)
     }
 
-    /// Takes in how long a call of another function took. It has a limit of its own, so that it does not make a turn too long.
+    /// Accounts for the duration of a call of another function. It has a limit of its own, so it does not make a turn too long.
     pub(super) fn measure_other(&mut self, place: SlotIndex, clock: CallClock) {
         let slot = &mut self.slots[place];
         if let Some(call) = self.meter.end(slot, (clock, true), &*self.now_ns) {
@@ -61,13 +61,13 @@ impl StrategyRunner {
         }
     }
 
-    /// Counts the strategies that get events, those that share the worker's time.
+    /// Counts the strategies that get events and so share the worker's time.
     pub(super) fn count_running(&mut self) {
         let running = self.slots.iter().filter(|slot| slot.is_active()).count();
         self.meter.count_running(running);
     }
 
-    /// Charges a shadow version with the time of its long calls; one that keeps the others waiting ends.
+    /// Charges a shadow version for its long calls; one that keeps the others waiting is ended.
     pub(super) fn charge_shadow(&mut self, place: SlotIndex, long_ns: u64) {
         let slot = &mut self.slots[place];
         let Some(shadow) = slot.shadow.as_mut().filter(|_| long_ns > 0) else {

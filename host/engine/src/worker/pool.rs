@@ -12,7 +12,7 @@ use std::time::Duration;
 use tickdeck_model::Event;
 use tickdeck_ring::{Consumer, Producer, Ring, RingError};
 
-/// Stack of a worker's thread: guests get their own limit within it, host calls need the rest.
+/// Stack size of a worker's thread: guests get a limit of their own within it, host calls need the rest.
 const STACK: usize = 8 << 20;
 
 /// A worker failed; the engine cannot continue.
@@ -34,7 +34,7 @@ pub enum WorkerError {
         /// The panic's text.
         problem: String,
     },
-    /// The run ends, and a strategy does not return: its worker is no longer waited for.
+    /// The run is ending and a strategy does not return: the kernel no longer waits for its worker.
     #[error("a strategy does not return from its call, and is left behind")]
     LeftBehind,
     /// The ring refused.
@@ -93,7 +93,7 @@ impl WorkerPool {
         }))
     }
 
-    /// Publishes events, stamped with the sequences that they will have: nobody else publishes.
+    /// Publishes events, stamped with the sequences that they will have: there is no other producer.
     pub(crate) fn publish(
         &mut self,
         producer: &mut Producer<Event>,
@@ -117,7 +117,7 @@ impl WorkerPool {
         Ok(())
     }
 
-    /// Waits until every worker has handled everything before `sequence`, and gathers what was decided.
+    /// Waits until every worker has handled everything before `sequence`, and gathers the decisions.
     pub(crate) fn catch_up(
         &mut self,
         sequence: u64,
@@ -146,14 +146,14 @@ impl WorkerPool {
                     threads.check()?;
                     serve(meanwhile)?;
                 }
-                // A worker that panicked no longer holds the barrier back.
+                // A worker that panicked no longer blocks the barrier.
                 threads.check()?;
             }
         }
         Ok(())
     }
 
-    /// Gathers what was decided so far, without waiting.
+    /// Gathers the decisions so far, without waiting.
     pub(crate) fn gather(&mut self, intents: &mut Vec<Intent>) {
         match self {
             Self::Inline(worker) => {
@@ -164,8 +164,8 @@ impl WorkerPool {
         }
     }
 
-    /// Waits until something was decided, somebody wakes the kernel, or `look` gives nothing; otherwise it gives how long it
-    /// need not be asked again. Workers on the kernel's own thread decide nothing meanwhile.
+    /// Waits until there is a decision, the kernel is woken, or `look` returns `None`; otherwise it returns how long it need
+    /// not be called again. A worker on the kernel's own thread decides nothing in the meantime.
     pub(crate) fn wait_for_decisions(
         &mut self,
         mut look: impl FnMut() -> Option<Duration>,
@@ -184,7 +184,7 @@ impl WorkerPool {
         threads.check()
     }
 
-    /// A handle that ends [`WorkerPool::wait_for_decisions`]. Workers on the kernel's own thread are never waited for.
+    /// A handle that ends [`WorkerPool::wait_for_decisions`]. The kernel never waits for a worker on its own thread.
     pub(crate) fn waker(&self) -> Waker {
         match self {
             Self::Inline(_) => Waker::default(),
@@ -192,7 +192,7 @@ impl WorkerPool {
         }
     }
 
-    /// How many workers there are.
+    /// The number of workers.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Inline(_) => 1,
@@ -208,13 +208,13 @@ impl WorkerPool {
         meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
-            // Stopping is never refused; what a strategy did wrong is in its counters.
+            // Stopping is never refused; a strategy's fault is in its counters.
             let _ = self.perform(worker, Task::Stop(reason), intents, meanwhile)?;
         }
         Ok(())
     }
 
-    /// Lets a worker perform a task, at a point where all workers have caught up. The inner error says why it did not.
+    /// Has a worker perform a task, at a point where all workers have caught up. The inner error says why it did not.
     pub(crate) fn perform(
         &mut self,
         worker: usize,
@@ -245,7 +245,7 @@ impl WorkerPool {
         }
     }
 
-    /// Lets every worker offer what waits for an instance that has come since.
+    /// Has every worker offer the events that waited for an instance that is now there.
     pub(crate) fn offer(
         &mut self,
         intents: &mut Vec<Intent>,
@@ -326,7 +326,7 @@ impl Threads {
         }
     }
 
-    /// While the engine runs, a thread that is done is a thread that panicked.
+    /// While the engine runs, a thread that has finished has panicked.
     fn check(&mut self) -> Result<(), WorkerError> {
         let Some(worker) = self.handles.iter().position(JoinHandle::is_finished) else {
             return Ok(());
@@ -341,7 +341,7 @@ impl Threads {
     }
 }
 
-/// Does what is to be done while workers are waited for.
+/// Does the kernel's other work while it waits for workers.
 fn serve(meanwhile: &mut dyn Meanwhile) -> Result<(), WorkerError> {
     match !meanwhile.is_wanted() || meanwhile.serve() {
         true => Ok(()),
@@ -359,7 +359,7 @@ fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> WorkerError {
 
 fn work(mut worker: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
     if let Some(id) = core {
-        // A core that is not there leaves the thread where the system puts it; `doctor` reports it.
+        // If the core does not exist, the thread stays where the system puts it; `doctor` reports that.
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }
     loop {

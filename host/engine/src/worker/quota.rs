@@ -1,18 +1,18 @@
 //! Quotas of a strategy: named bounds on what its actions set in motion, beyond the 256 of one call.
 //!
-//! A strategy that answers its own timers or signals would otherwise keep event time from going on, and one that names
-//! ever new feeds would fill the memory. All of it is counted by event time, so the bounds bite at the same action on
+//! Otherwise, a strategy that answers its own timers or signals would keep event time from advancing, and one that names
+//! ever new feeds would fill the memory. Everything is counted by event time, so the bounds apply at the same action in
 //! every run.
 
 use crate::port::{Fault, ORDERS_PER_RUN};
 use std::collections::HashSet;
 use tickdeck_model::{Action, Feed, FeedRequest, Instrument, OrderNumber, Timestamp};
 
-/// Most timers waiting at a time.
+/// Maximum number of pending timers.
 const MAX_TIMERS: usize = 1_024;
-/// Most feeds at a time.
+/// Maximum number of feeds at a time.
 const MAX_FEEDS: usize = 4_096;
-/// Most kinds of bar at a time; each costs something at every event.
+/// Maximum number of kinds of bars at a time; each adds a cost to every event.
 const MAX_BARS: usize = 64;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
@@ -71,7 +71,7 @@ impl Quota {
         }
     }
 
-    /// Another version counts, with other feeds in its manifest.
+    /// Switches to another version, with other feeds in its manifest.
     pub(crate) fn change_feeds(&mut self, before: &[FeedRequest], after: &[FeedRequest]) {
         self.feeds
             .retain(|feed| !before.contains(feed) || after.contains(feed));
@@ -83,13 +83,13 @@ impl Quota {
         self.timers.clear();
     }
 
-    /// Bytes that its timers and feeds take, here and where they are served.
+    /// Bytes that its timers and feeds use, here and where they are served.
     pub(crate) fn bytes(&self) -> usize {
         2 * (self.feeds.capacity() * size_of::<FeedRequest>()
             + self.timers.capacity() * size_of::<u32>())
     }
 
-    /// A timer fired and no longer waits.
+    /// Notes that a timer fired and is no longer pending.
     pub(crate) fn timer_fired(&mut self, id: u32) {
         self.timers.remove(&id);
     }

@@ -1,4 +1,4 @@
-//! Faults, ends and refusals that are on the tape and must happen again in a replay, because a time limit may have caused
+//! Faults, ends and refusals that are on the tape and must be reproduced in a replay, because a time limit may have caused
 //! them; and decisions of a strategy that is not called.
 
 use crate::batches::{BatchPlace, RecordedBatches};
@@ -8,28 +8,28 @@ use tickdeck_model::{Action, StrategyId, Timestamp};
 
 /// A fault that a worker has to reproduce.
 pub(crate) enum RecordedFault {
-    /// Recoveries may take as long as they will, or not.
+    /// Whether recoveries have no time limit.
     WithoutTimeLimit(bool),
-    /// A strategy faults at this batch, whatever it does.
+    /// A strategy faults at this batch, whatever it returns.
     At(FaultAt),
-    /// A strategy faults now: it did when it was asked to save.
+    /// A strategy faults now: it faulted when it was asked to save.
     Fault {
         /// The strategy.
         strategy: StrategyId,
-        /// The outcome, if the tape goes on so far.
+        /// The outcome, if the tape reaches that far.
         outcome: Option<FaultOutcome>,
-        /// It was to save a snapshot: there will be none.
+        /// It was saving a snapshot: there will be none.
         snapshot: bool,
     },
-    /// A strategy has to be offered these batches from now on, or any.
+    /// A strategy has to be offered these batches from now on; none: any will do.
     Batches(StrategyId, Option<RecordedBatches>),
-    /// A strategy that is not called decides this now, though no single event caused it.
+    /// A strategy that is not called decides this now, although no single event caused it.
     Decision(StrategyId, Timestamp, Action),
     /// The shadow version of a strategy faults now.
     FaultInShadow(StrategyId),
     /// The next change is refused.
     Refusal,
-    /// The instance that is to save its state for the next change faults instead.
+    /// The instance that should save its state for the next change faults instead.
     LostState,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct FaultAt {
     pub(crate) strategy: StrategyId,
     /// The place of the batch.
     pub(crate) offered: BatchPlace,
-    /// The outcome, if the tape goes on so far.
+    /// The outcome, if the tape reaches that far.
     pub(crate) outcome: Option<FaultOutcome>,
 }
 
@@ -83,12 +83,12 @@ impl RecordedFaults {
         }
     }
 
-    /// Forgets what was to happen at a change, which is done or failed before.
+    /// Forgets what was to happen at a change, which has been made or has failed earlier.
     pub(crate) fn forget_change(&mut self) {
         (self.refuses, self.loses_state) = (false, false);
     }
 
-    /// Passes on what an instance saved, unless it has to fault.
+    /// Returns what an instance saved, unless it has to fault.
     pub(crate) fn saved<T>(&mut self, saved: Result<T, Fault>) -> Result<T, Fault> {
         match std::mem::take(&mut self.loses_state) {
             true => saved.and(Err(recorded())),

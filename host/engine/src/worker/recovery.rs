@@ -1,8 +1,8 @@
 //! Recovery from faults: an instance that traps or violates the contract is not called again, another takes its place from
-//! the last snapshot, and a strategy that keeps faulting ends. A fault that is on the tape happens again in a replay.
+//! the last snapshot, and a strategy that keeps faulting is ended. A fault that is on the tape is reproduced in a replay.
 //!
-//! The other instance was made ahead. Where none is ready, or the strategy took too much of the turn, it is suspended: nobody
-//! waits for it, its events are kept, and it comes back between two windows (`rejoin.rs`).
+//! The other instance was created in advance. If none is ready, or the strategy took too much of the turn, it is suspended:
+//! nobody waits for it, its events are kept, and it comes back between two windows (`rejoin.rs`).
 
 use crate::batches::BatchPlace;
 use crate::intent::Decision;
@@ -14,12 +14,12 @@ use crate::worker::runner::StrategyRunner;
 use std::sync::Arc;
 use tickdeck_model::{StrategyId, Timestamp};
 
-/// How long a strategy that took too much of its turn rests: its next call may take as long as the last one, and what waited
-/// for that one comes first.
+/// How long a strategy that took too much of its turn rests: its next call may take as long as the last one, and the events
+/// that waited for that one come first.
 const REST_NS: u64 = 20_000_000;
 
 impl StrategyRunner {
-    /// The states of the strategies that save.
+    /// The states of the strategies that can save.
     pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
         self.hand_over_notes();
         let mut states = Vec::new();
@@ -95,7 +95,7 @@ impl StrategyRunner {
         let suspended = slot.settled_intent(Decision::Suspended);
         self.output.publish(&[suspended]);
         if slot.is_on_probation() {
-            // Its shadow was compared with the wrong version.
+            // Its shadow was being compared with the wrong version.
             slot.shadow = None;
         } else if slot.shadow.is_some() {
             // The shadow would miss what the strategy now handles too late.
@@ -110,8 +110,8 @@ impl StrategyRunner {
         Ok(events)
     }
 
-    /// Starts another instance of the same version and brings it to where the last one was; returns it, and how many events
-    /// it was offered once more.
+    /// Starts another instance of the same version and brings it to the state of the last one; returns it, and how many events
+    /// it was offered again.
     pub(crate) fn restarted(
         &mut self,
         place: SlotIndex,
@@ -143,15 +143,15 @@ impl StrategyRunner {
         Ok((strategy, events))
     }
 
-    /// Ends a strategy. Which event of a batch made it trap is not known, so its end counts from the end of the
-    /// window, wherever the batch was cut.
+    /// Ends a strategy. Which event of a batch made it trap is unknown, so the end takes effect at the end of the window,
+    /// wherever the batch was cut.
     pub(crate) fn end(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.active = false;
         slot.shadow = None;
         slot.counters.await_instance(None);
-        // What it did not handle is nobody's: a version that comes later starts from what was handled.
+        // Unhandled events are dropped: a later version starts from what was handled.
         slot.backlog.drop_waiting();
         slot.backlog.tidy();
         slot.quota.timers_are_gone();

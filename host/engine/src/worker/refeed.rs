@@ -1,4 +1,4 @@
-//! Feeding events to an instance once more, to bring it to where another one was.
+//! Feeding events to an instance again, to bring it to the state of another one.
 
 use crate::port::{Fault, Strategy};
 use crate::worker::actions::{MAX_ACTIONS, consumed};
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tickdeck_model::{Action, Event, StrategyId};
 use tickdeck_portfolio::Portfolio;
 
-/// Offers `events` to an instance whose book in `portfolio` stands where they begin, and folds them into it. What the
-/// instance decides reaches its book as it did the first time, and nothing else: it was sent then.
+/// Offers `events` to an instance whose book in `portfolio` is as of their beginning, and folds them into it. The instance's
+/// decisions reach only its book: they were sent the first time.
 pub(crate) fn replay(
     strategy: &mut dyn Strategy,
     id: StrategyId,
@@ -21,7 +21,7 @@ pub(crate) fn replay(
     let mut at = 0;
     while at < events.len() {
         budget.check()?;
-        // An event that changes the portfolio comes first in a batch. That it cannot be folded was reported the first time.
+        // An event that changes the portfolio comes first in a batch. If it cannot be folded, that was reported the first time.
         let _ = portfolio.apply(&events[at]);
         let rest = &events[at + 1..events.len().min(at + max_batch)];
         let more = rest.iter().take_while(|event| !event.changes_portfolio());
@@ -33,7 +33,7 @@ pub(crate) fn replay(
         at += consumed(strategy.on_events(batch, book, &mut actions)?, batch)?;
         for action in &actions {
             if let Action::Submit(order) = action {
-                // If it is refused, it was the first time too; another version's orders do not matter.
+                // If it is refused, it was refused the first time too; another version's orders do not matter.
                 let _ = portfolio.intend(id, order);
             }
         }
@@ -41,13 +41,13 @@ pub(crate) fn replay(
     Ok(())
 }
 
-/// Time for a recovery on a worker, for which the other workers wait.
+/// Time limit of a recovery on a worker, while the other workers wait.
 const WORKER_BUDGET_NS: u64 = 250_000_000;
 
-/// Time for a dry run, for which only other swaps wait.
+/// Time limit of a dry run, while only other swaps wait.
 const DRY_RUN_BUDGET_NS: u64 = 5_000_000_000;
 
-/// How long an instance may take in all to handle events once more. Each call has a limit of its own, but there may be
+/// How long an instance may take in total to handle events again. Each call has a limit of its own, but there may be
 /// thousands.
 pub(crate) struct RecoveryBudget {
     now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -64,7 +64,7 @@ impl RecoveryBudget {
         Self::new(now_ns, DRY_RUN_BUDGET_NS)
     }
 
-    /// For a replay: the recovery was in time when it was recorded.
+    /// For a replay: the recovery met its limit when it was recorded.
     pub(crate) fn endless(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
         Self::new(now_ns, u64::MAX)
     }

@@ -1,7 +1,7 @@
-//! Bringing a suspended strategy back, between two windows: an instance of its version is ready now.
+//! Bringing a suspended strategy back, between two windows, once an instance of its version is ready.
 //!
-//! It is brought to where the last one was, and then offered what waited. What it decides on that comes too late to be sent,
-//! as for a version that catches up.
+//! The instance is brought to the state of the last one, and then offered the waiting events. Its decisions on those come too
+//! late to be sent, as for a version that catches up.
 
 use crate::port::{Fault, Strategy};
 use crate::worker::catch_up::CaughtUp;
@@ -12,7 +12,7 @@ use crate::worker::slot::{MAX_WAITING, SnapshotPoint};
 
 /// A strategy that came back.
 pub(crate) struct Rejoined {
-    /// Events that the instance was offered once more, or late.
+    /// Number of events that the instance was offered again, or late.
     pub(crate) events: u32,
     /// Time that this took.
     pub(crate) took_ns: u64,
@@ -64,7 +64,7 @@ impl StrategyRunner {
 
     fn put_back(&mut self, place: SlotIndex, mut strategy: Box<dyn Strategy>, late: CaughtUp) {
         self.pass_on_late(place, late);
-        // The next fault must not bring back what was late.
+        // Save a new base, so that the next fault does not bring the late events back.
         let base = saved_base(&mut *strategy, &self.slots[place].version);
         let book = self.portfolio.book(self.slots[place].id).cloned();
         let slot = &mut self.slots[place];

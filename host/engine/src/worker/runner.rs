@@ -1,9 +1,9 @@
-//! The part of a worker that calls strategies: it offers each its events, in order and none twice, and passes on what
-//! they decide.
+//! The part of a worker that calls strategies: it offers each its events, in order and exactly once, and passes on their
+//! decisions.
 //!
-//! A fault costs an instance, not the strategy: another is started from the same code and the last snapshot, is offered
-//! the events since once more without its decisions being sent again, and continues with the event at which the first
-//! one faulted. Only a strategy that keeps faulting ends.
+//! A fault costs an instance, not the strategy: another is started from the same code and the last snapshot, is offered the
+//! events since then again without its decisions being sent again, and continues with the event at which the first one
+//! faulted. Only a strategy that keeps faulting is ended.
 
 use crate::batches::{BatchNotes, BatchPlace};
 use crate::intent::{Decision, Intent, Outlet};
@@ -35,23 +35,23 @@ pub(super) struct StrategyRunner {
     pub(super) output: Output,
     pub(super) delivery: Delivery,
     pub(super) batch_size: BatchSize,
-    /// The decisions of the strategy, and of its shadow, on the current batch.
+    /// The decisions of the strategy and its shadow on the current batch.
     pub(super) actions: Vec<Action>,
     pub(super) shadow_actions: Vec<Action>,
     intents: Vec<Intent>,
     /// Strategies that wait for the rest of a batch.
     pub(super) deferred: Vec<SlotIndex>,
-    /// Strategies whose batches are not recorded yet, and those that have handed them over since.
+    /// Strategies whose batches are not recorded yet; some may have handed them over since.
     pub(super) noted: Vec<SlotIndex>,
-    /// Something was decided since the last look.
+    /// Something was decided since the last call.
     has_acted: bool,
-    /// Other workers' strategies decide too.
+    /// There are other workers, whose strategies decide too.
     is_one_of_many: bool,
-    /// What must happen because a tape says that it did.
+    /// What must happen because it is on a tape.
     pub(super) recorded_faults: RecordedFaults,
     pub(super) meter: Meter,
     pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Batches are to be noted.
+    /// Whether batches are noted.
     notes_batches: Arc<AtomicBool>,
 }
 
@@ -77,7 +77,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Starts a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
+    /// Starts a strategy at `place`: a new one, or that of its predecessor of the same name, which has ended.
     pub(crate) fn start(
         &mut self,
         place: SlotIndex,
@@ -156,17 +156,17 @@ impl StrategyRunner {
         }
     }
 
-    /// From now on a strategy gets no update of a book before its snapshot.
+    /// Withholds updates of a book from a strategy until its snapshot.
     pub(super) fn await_snapshot(&mut self, place: SlotIndex, instrument: u32) {
         self.delivery.await_snapshot(place, instrument);
     }
 
-    /// A strategy waits for no book any more.
+    /// Forgets the snapshots that a strategy waits for.
     pub(super) fn forget_snapshots(&mut self, place: SlotIndex) {
         self.delivery.forget_snapshots(place);
     }
 
-    /// Events that change the portfolio go first in a batch, after everything before them was handled.
+    /// Routes an event that changes the portfolio: it comes first in a batch, after everything before it was handled.
     fn route_own(&mut self, dispatch: &Dispatch, event: &Event) {
         let owner = event.owner().and_then(|id| self.slots.place_of(id));
         match (owner, event.kind()) {
@@ -194,7 +194,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Queues an event, unless the strategy has just ended and nothing handles it any more.
+    /// Queues an event, unless the strategy has just ended.
     #[inline]
     fn push(&mut self, place: SlotIndex, event: &Event) {
         let slot = &mut self.slots[place];
@@ -208,18 +208,18 @@ impl StrategyRunner {
 
     /// Offers every strategy what is waiting for it.
     pub(crate) fn flush_all(&mut self) {
-        // The strategy that waits longest comes first. Nothing is touched meanwhile, and the memory is used again.
+        // The strategy that has waited longest comes first. Nothing is touched in the meantime, and the allocation is reused.
         let mut touched = self.delivery.take_touched();
         touched.drain(..).for_each(|place| self.flush_whole(place));
         self.delivery.return_memory(touched);
         self.keep_deferred();
-        // What was not decided depends on batches too: whatever is recorded of one strategy, the others' batches are.
+        // The absence of a decision depends on batches too: if anything of one strategy is recorded, so are the others' batches.
         if std::mem::take(&mut self.has_acted) || self.is_one_of_many {
             self.hand_over_notes();
         }
     }
 
-    /// Looks again at what waits at this place: another instance, or none, is there.
+    /// Marks a place to be looked at again: its instance changed or is gone.
     pub(crate) fn touch(&mut self, place: SlotIndex) {
         self.delivery.touch(place);
     }
@@ -246,8 +246,8 @@ impl StrategyRunner {
         }
     }
 
-    /// Offers a strategy one batch. A fault of its own comes with the place of the batch; the breach of a quota,
-    /// which a replay meets again by itself, without.
+    /// Offers a strategy one batch. A fault of its own comes with the place of the batch; the breach of a quota, which a
+    /// replay reproduces by itself, comes without.
     fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<BatchPlace>, Fault)> {
         let most = self.batch_size.next();
         let slot = &mut self.slots[place];
@@ -338,7 +338,7 @@ impl StrategyRunner {
         refused
     }
 
-    /// Takes a snapshot, so that less has to be offered again.
+    /// Takes a snapshot, so that fewer events have to be offered again.
     pub(crate) fn snapshot(&mut self, place: SlotIndex) {
         let every = snapshot_every(self.slots.len());
         let clock = self.start_clock(place);
@@ -355,7 +355,7 @@ impl StrategyRunner {
         };
         match saved {
             Ok(Ok(())) => slot.backlog.move_base(slot.version.code.schema(), book),
-            // It cannot be recovered to here; after a fault it starts afresh.
+            // It cannot be recovered to this point; after a fault it starts afresh.
             Ok(Err(_)) => slot.backlog.rebase(None),
             Err(fault) => {
                 let at = slot.last_at;
@@ -372,7 +372,7 @@ impl StrategyRunner {
             let Some(mut strategy) = slot.strategy.take() else {
                 continue;
             };
-            // Faults that it recovered from are past; only one that comes now is reported with its end.
+            // Faults that it recovered from are history; only a new one is reported with its end.
             slot.counters.forget();
             strategy.restore_time_limit();
             if let Err(fault) = strategy.stop(reason) {

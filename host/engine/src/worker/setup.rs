@@ -17,16 +17,16 @@ pub(crate) struct WorkerSetup {
     pub(crate) max_batch: usize,
     pub(crate) split_seed: Option<u64>,
     pub(crate) max_actions_per_s: u32,
-    /// A change of feeds takes effect this long after its cause, so that it does not matter how events are batched.
+    /// A change of feeds takes effect this long after its cause, so that batching does not matter.
     pub(crate) lookahead_ns: i64,
-    /// The run is being recorded, and with it the batches that strategies are offered.
+    /// Set if the run is being recorded, and with it the batches that strategies are offered.
     pub(crate) notes_batches: Arc<AtomicBool>,
-    /// There are other workers.
+    /// Whether there are other workers.
     pub(crate) is_one_of_many: bool,
     /// By instrument id.
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// How long a strategy may keep the others waiting; `None` where nothing depends on time.
+    /// How long a strategy may keep the others waiting; `None` if nothing depends on time.
     pub(crate) budget: Option<BudgetConfig>,
     pub(crate) stepping: Stepping,
     pub(crate) load: Arc<DeckLoad>,

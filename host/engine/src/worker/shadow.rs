@@ -1,5 +1,5 @@
-//! Shadow versions: each handles the same events as the version that trades, and nothing of it is sent. Its decisions are
-//! compared, and differences recorded.
+//! Shadow versions: each handles the same events as the version that trades, but nothing it decides is sent. Its decisions
+//! are compared, and differences recorded.
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
@@ -11,7 +11,7 @@ use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
 impl StrategyRunner {
-    /// Offers the shadow version what the running one has just handled, and compares their decisions.
+    /// Offers the shadow version the events that the running one has just handled, and compares their decisions.
     pub(crate) fn run_shadow(&mut self, place: SlotIndex, handled: usize) {
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
@@ -43,7 +43,7 @@ impl StrategyRunner {
     }
 }
 
-/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`. Returns the CPU time of its long calls.
+/// Has `strategy` handle a batch whose last event, and no other, caused `sent`. Returns the CPU time of its long calls.
 fn compare(
     strategy: &mut dyn Strategy,
     batch: &[Event],

@@ -12,19 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 use tickdeck_portfolio::StrategyBook;
 
-/// One call in about half this many is timed: reading a clock costs as much as a small batch.
+/// On average, one call in half this many is timed: reading a clock costs as much as a small batch.
 const SAMPLE_WITHIN: u64 = 32;
 
 /// Events between two snapshots of a small state.
 const SNAPSHOT_EVERY: usize = 1_024;
 
-/// Events between two snapshots where there are many strategies: a snapshot costs as much as some tens of events.
+/// Events between two snapshots if there are many strategies: a snapshot costs as much as a few dozen events.
 const SNAPSHOT_WITH_MANY: usize = 128;
 
-/// Events between two snapshots of all strategies of a worker together: their backlogs then stay in a core's cache.
+/// Events between two snapshots, summed over all strategies of a worker: their backlogs then stay in a core's cache.
 const ALL_BACKLOGS: usize = 16_384;
 
-/// Events between two snapshots of a small state where a worker has so many strategies.
+/// Events between two snapshots of a small state on a worker with this many strategies.
 pub(crate) fn snapshot_every(strategies: usize) -> usize {
     (ALL_BACKLOGS / strategies.max(1)).clamp(SNAPSHOT_WITH_MANY, SNAPSHOT_EVERY)
 }
@@ -32,10 +32,10 @@ pub(crate) fn snapshot_every(strategies: usize) -> usize {
 /// Events between two snapshots of the largest state: what may have to be offered again.
 const SNAPSHOT_AT_LEAST: usize = 65_536;
 
-/// Bytes of state that are worth a snapshot that often; a larger one is taken less often.
+/// Size of a state up to which snapshots are that frequent; a larger state is saved less often.
 const SMALL_STATE: usize = 16 << 10;
 
-/// Events that are kept for a strategy that is suspended: as many as are ever offered once more.
+/// Events that are kept for a suspended strategy: as many as are ever offered again.
 pub(crate) const MAX_WAITING: usize = SNAPSHOT_AT_LEAST;
 
 /// This many traps ...
@@ -47,10 +47,10 @@ pub(crate) const TRAP_WINDOW_NS: i64 = 60_000_000_000;
 /// Buckets of the histogram of time per event; bucket `n` counts events below `2^n` nanoseconds.
 pub const TIME_BUCKETS: usize = 32;
 
-/// Differences that are recorded of a shadow version.
+/// Maximum number of recorded differences of a shadow version.
 const DIFFERENCES_KEPT: usize = 32;
 
-/// Decisions of a version and of its shadow on one event that differ.
+/// Differing decisions of a version and its shadow on one event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShadowDifference {
     /// Host time of the event.
@@ -73,36 +73,36 @@ pub(crate) struct Counters {
     /// Sampled calls by time per event.
     pub(crate) times: [AtomicU64; TIME_BUCKETS],
     pub(crate) traps: AtomicU64,
-    /// Decisions of the shadow version that were the same, and those that were not.
+    /// Number of decisions of the shadow version that were the same, and of those that were not.
     pub(crate) agreed: AtomicU64,
     pub(crate) differed: AtomicU64,
     /// The last differences.
     pub(crate) differences: Mutex<VecDeque<Arc<ShadowDifference>>>,
-    /// A version waits to take over: the end of every call is timed, so that the pause is exact.
+    /// A version is about to take over: the end of every call is timed, so that the pause is exact.
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
     pub(crate) fault: Mutex<Option<String>>,
-    /// How long it kept the others waiting beyond its turns and share, in all, and what of it is not credited yet.
+    /// How long it kept the others waiting beyond its turns and share, in total, and the part not credited yet.
     pub(crate) charged_ns: AtomicU64,
     pub(crate) debt_ns: AtomicU64,
     /// The code of the instance that a suspended strategy waits for.
     awaited: Mutex<Option<Arc<dyn Code>>>,
-    /// How long a suspended strategy is not called at least, so that the others come first.
+    /// Minimum time for which a suspended strategy is not called, so that the others come first.
     rest_ns: AtomicU64,
-    /// Bytes that the host holds for it, besides its instances.
+    /// Bytes that the host keeps for it besides its instances.
     pub(crate) held: AtomicU64,
 }
 
 impl Counters {
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
-        // One writer: a plain load and store is enough, and cheaper than a locked add.
+        // Single writer: a plain load and store suffice, and are cheaper than a locked add.
         counter.store(
             counter.load(Ordering::Relaxed) + count as u64,
             Ordering::Relaxed,
         );
     }
 
-    /// Takes in how long a call with `events` events took.
+    /// Records how long a call with `events` events took.
     pub(crate) fn time(&self, took_ns: u64, events: usize) {
         Self::add(&self.sampled_ns, took_ns as usize);
         Self::add(&self.sampled_events, events);
@@ -128,17 +128,17 @@ impl Counters {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The strategy waits for an instance of this code, or for none.
+    /// Sets the code of the instance that the strategy waits for, if any.
     pub(crate) fn await_instance(&self, code: Option<Arc<dyn Code>>) {
         *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = code;
     }
 
-    /// The suspended strategy is not called for so long at least.
+    /// Sets the minimum time for which the suspended strategy is not called.
     pub(crate) fn rest(&self, rest_ns: u64) {
         self.rest_ns.store(rest_ns, Ordering::Relaxed);
     }
 
-    /// Whether a strategy that was suspended for so long has rested.
+    /// Whether a strategy that has been suspended for `waited_ns` has rested enough.
     pub(crate) fn has_rested(&self, waited_ns: u64) -> bool {
         waited_ns >= self.rest_ns.load(Ordering::Relaxed)
     }
@@ -149,7 +149,7 @@ impl Counters {
         awaited.as_ref().is_none_or(|code| code.is_ready())
     }
 
-    /// Another shadow version runs from now on.
+    /// Resets the counters for another shadow version.
     pub(crate) fn begin_shadow(&self) {
         self.agreed.store(0, Ordering::Relaxed);
         self.differed.store(0, Ordering::Relaxed);
@@ -171,7 +171,7 @@ impl Counters {
     }
 }
 
-/// Where a strategy starts from.
+/// What a strategy starts from.
 #[derive(Debug, Clone)]
 pub(crate) enum StartFrom {
     /// `init`.
@@ -202,7 +202,7 @@ impl StartFrom {
     }
 }
 
-/// A point from which a strategy can be brought back to where it is.
+/// A point from which a strategy can be brought back to its current state.
 #[derive(Debug, Clone)]
 pub(crate) struct SnapshotPoint {
     pub(crate) origin: StartFrom,
@@ -211,7 +211,7 @@ pub(crate) struct SnapshotPoint {
 }
 
 impl SnapshotPoint {
-    /// Moves to another state and book; the bytes given change places with the state's, unless someone else holds it.
+    /// Moves to another state and book; swaps `bytes` with the state's buffer, unless the state is shared.
     fn move_to(&mut self, schema: u32, bytes: &mut Vec<u8>, book: &StrategyBook) {
         (*self.book).clone_from(book);
         if let StartFrom::State(state) = &mut self.origin
@@ -226,7 +226,7 @@ impl SnapshotPoint {
     }
 }
 
-/// A strategy's events since its base: those it handled, and behind them those that wait for it.
+/// A strategy's events since its base: those that it handled, followed by those that wait for it.
 pub(crate) struct Backlog {
     pub(crate) base: Option<SnapshotPoint>,
     events: Vec<Event>,
@@ -235,7 +235,7 @@ pub(crate) struct Backlog {
     due: usize,
     /// Events between two snapshots of a small state.
     every: usize,
-    /// Where the next snapshot's state goes; the two change places, so that taking one allocates nothing.
+    /// The buffer for the next snapshot's state; the two are swapped, so that taking a snapshot does not allocate.
     spare: Vec<u8>,
 }
 
@@ -243,7 +243,7 @@ impl Backlog {
     pub(crate) fn new(base: SnapshotPoint, waiting: usize, every: usize) -> Self {
         Self {
             base: Some(base),
-            // What is handled up to the next snapshot, and behind it what waits.
+            // The events handled up to the next snapshot, followed by those that wait.
             events: Vec::with_capacity(every + waiting),
             handled: 0,
             due: every,
@@ -302,7 +302,7 @@ impl Backlog {
         self.base.is_some() && self.handled >= self.due
     }
 
-    /// Forgets what was handled: `base` stands where it ended. Without one nothing is kept from now on.
+    /// Forgets the handled events: `base` is the state after them. Without a base, nothing is kept from now on.
     pub(crate) fn rebase(&mut self, base: Option<SnapshotPoint>) {
         self.base = base;
         self.begin_again();
@@ -313,12 +313,12 @@ impl Backlog {
         self.every = every;
     }
 
-    /// Where a state is to be saved that [`Backlog::move_base`] then takes.
+    /// The buffer into which to save the state that [`Backlog::move_base`] then takes.
     pub(crate) fn spare(&mut self) -> &mut Vec<u8> {
         &mut self.spare
     }
 
-    /// As [`Backlog::rebase`], with what is in the spare as the state, and in the memory of the base before.
+    /// Like [`Backlog::rebase`], with the spare buffer as the state, reusing the memory of the previous base.
     pub(crate) fn move_base(&mut self, schema: u32, book: &StrategyBook) {
         let mut bytes = std::mem::take(&mut self.spare);
         match &mut self.base {
@@ -330,14 +330,14 @@ impl Backlog {
                 self.base = Some(SnapshotPoint { origin, book });
             }
         }
-        // A large state is saved seldom; a second one is not worth its memory.
+        // A large state is saved rarely; a second buffer is not worth its memory.
         if bytes.capacity() <= SMALL_STATE {
             self.spare = bytes;
         }
         self.begin_again();
     }
 
-    /// The base stands where what was handled ended.
+    /// Starts over with a base after the last handled event.
     fn begin_again(&mut self) {
         self.events.drain(..self.handled);
         self.handled = 0;
@@ -359,12 +359,12 @@ impl Backlog {
         self.due = usize::MAX;
     }
 
-    /// A snapshot is due as soon as may be.
+    /// Makes a snapshot due as soon as possible.
     pub(crate) fn release(&mut self) {
         self.due = self.handled;
     }
 
-    /// Forgets what is no longer needed.
+    /// Forgets events that are no longer needed.
     pub(crate) fn tidy(&mut self) {
         if self.base.is_none() {
             self.events.drain(..self.handled);
@@ -372,7 +372,7 @@ impl Backlog {
         }
     }
 
-    /// Forgets what waits: it will never be handled, and a later instance must not take it for new.
+    /// Forgets the waiting events: they will never be handled, and a later instance must not take them for new ones.
     pub(crate) fn drop_waiting(&mut self) {
         self.events.truncate(self.handled);
     }
@@ -389,7 +389,7 @@ impl Backlog {
 pub(crate) struct Probation {
     pub(crate) events_left: u64,
     pub(crate) length_ns: i64,
-    /// From its first event on.
+    /// When it ends; known from its first event on.
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -403,10 +403,10 @@ impl Probation {
     }
 }
 
-/// The version before, and its state.
+/// The previous version and its state.
 pub(crate) struct Previous {
     pub(crate) version: Version,
-    /// Dropped when the probation is over: by then it is old.
+    /// Dropped when the probation is over: by then it is outdated.
     pub(crate) state: Option<StartFrom>,
     /// The events that it had handled since that state.
     pub(crate) since: Vec<Event>,
@@ -420,7 +420,7 @@ impl Previous {
     }
 }
 
-/// A shadow version: it handles the same events, and nothing of it is sent.
+/// A shadow version: it handles the same events, but nothing it decides is sent.
 pub(crate) struct Shadow {
     pub(crate) version: Version,
     pub(crate) strategy: Box<dyn Strategy>,
@@ -431,7 +431,7 @@ pub(crate) struct Shadow {
 /// A strategy on its worker.
 pub(crate) struct Slot {
     pub(crate) id: StrategyId,
-    /// None: it ended, or is suspended.
+    /// None if it ended or is suspended.
     pub(crate) strategy: Option<Box<dyn Strategy>>,
     pub(crate) version: Version,
     pub(crate) previous: Option<Previous>,
@@ -444,27 +444,27 @@ pub(crate) struct Slot {
     pub(crate) quota: Quota,
     /// How long it kept the others waiting.
     pub(crate) budget: Budget,
-    /// Whether it still gets events: until it ended.
+    /// Whether it still gets events: false once it has ended.
     pub(crate) active: bool,
     pub(crate) traps: VecDeque<Timestamp>,
-    /// When the last event was that it handled.
+    /// Time of the last event that it handled.
     pub(crate) last_at: Timestamp,
     /// When the last call before a swap ended, until the first one after it.
     pub(crate) pause_from: Option<u64>,
     pub(crate) last_call_ended: Option<u64>,
-    /// The cause of the last action and how many it caused, to number the next.
+    /// The cause of the last action and how many actions it caused, to number the next.
     pub(crate) last_cause: (u64, u32),
-    /// Numbers what counts from the end of a window.
+    /// Numbers the intents that take effect at the end of a window.
     pub(crate) settled: u32,
-    /// Most events that it is offered next.
+    /// Maximum number of events that it is offered next.
     pub(crate) batch_hint: usize,
     /// The place of the last event that it handled.
     pub(crate) last_place: Option<BatchPlace>,
-    /// Batches that it was offered and that are not recorded yet.
+    /// Batches that it was offered but that are not recorded yet.
     pub(crate) batch_notes: BatchNotes,
-    /// Numbers what was handed over of them.
+    /// Numbers those that were handed over.
     pub(crate) handed_over: u32,
-    /// The batches that it has to be offered, where a run is played again.
+    /// The batches that it has to be offered in a replay.
     pub(crate) batches: Option<RecordedBatches>,
 }
 
@@ -479,17 +479,17 @@ impl Slot {
         self.active && self.strategy.is_none()
     }
 
-    /// Whether more waits for a suspended strategy than is kept. It then ends when it is to come back.
+    /// Whether more events wait for a suspended strategy than are kept. It is then ended instead of being brought back.
     pub(crate) fn is_overfull(&self) -> bool {
         self.strategy.is_none() && self.backlog.all_waiting().len() >= MAX_WAITING
     }
 
-    /// Whether a fault of the version that counts brings the one before back.
+    /// Whether a fault of the live version brings the previous one back.
     pub(crate) fn is_on_probation(&self) -> bool {
         self.probation.is_some() && self.previous.is_some()
     }
 
-    /// Notes the bytes that the host keeps for it besides its instances.
+    /// Updates the count of bytes that the host keeps for it besides its instances.
     pub(crate) fn note_held(&self) {
         let previous = self.previous.as_ref().map_or(0, Previous::bytes);
         let held = (self.backlog.bytes() + previous + self.quota.bytes()) as u64;
@@ -535,14 +535,14 @@ impl Slot {
         self.strategy.as_ref()?.thread_time_ns()
     }
 
-    /// Counts down to the next call that is timed; returns whether this is it.
+    /// Counts down to the next timed call; returns whether this is it.
     #[inline]
     pub(crate) fn is_sampled(&mut self) -> bool {
         self.untimed = self.untimed.saturating_sub(1);
         self.untimed == 0
     }
 
-    /// Chooses the next call that is timed, so that nobody knows it who has no clock.
+    /// Chooses the next timed call in a way that cannot be predicted without a clock.
     pub(crate) fn choose_sample(&mut self, now_ns: u64) {
         let random = now_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         self.untimed = 1 + random % SAMPLE_WITHIN;
@@ -598,8 +598,8 @@ impl Slot {
         }
     }
 
-    /// An intent that counts from the end of the window, because its place within the window depends on how batches were
-    /// cut.
+    /// Creates an intent that takes effect at the end of the window, because its place within the window depends on how batches
+    /// were cut.
     pub(crate) fn settled_intent(&mut self, decision: Decision) -> Intent {
         self.settled = self.settled.wrapping_add(1);
         Intent {

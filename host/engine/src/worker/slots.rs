@@ -38,7 +38,7 @@ impl Slots {
         self.list.iter_mut()
     }
 
-    /// Puts a slot behind the others, or in the place of its predecessor of the same name, which ended.
+    /// Puts a slot after the others, or in the place of its predecessor of the same name, which has ended.
     pub(super) fn put(&mut self, place: SlotIndex, slot: Slot) {
         let id = slot.id;
         if place == self.list.len() {

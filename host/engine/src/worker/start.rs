@@ -5,8 +5,8 @@ use crate::worker::slot::StartFrom;
 use std::sync::Arc;
 use tickdeck_portfolio::StrategyBook;
 
-/// Starts an instance of a version from `state`, if there is one, and returns what it started from. A version that does not
-/// read the state starts afresh where its policy says so.
+/// Starts an instance of a version from `state`, if there is one, and returns what it started from. A version that cannot
+/// read the state starts afresh if its policy says so.
 pub(crate) fn begin(
     version: &Version,
     state: Option<Arc<State>>,

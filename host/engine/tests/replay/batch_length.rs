@@ -1,4 +1,4 @@
-//! A strategy that acts on the length of its batches: it is found out, and comes out the same where it is offered the same ones.
+//! A strategy that acts on the length of its batches is found out, and decides the same if it is offered the same batches.
 
 use super::toy::counting::{config, market, started, traits, version};
 use super::toy::numbered::Numbered;

@@ -1,4 +1,4 @@
-//! A strategy that changes its feeds while it runs gets the same events when its run is played again, however far a replay reads ahead.
+//! A strategy that changes its feeds while it runs gets the same events in a replay, however far the replay reads ahead.
 
 use super::toy::counting::{config, started};
 use super::toy::reel::{Played, Reel};

@@ -1,5 +1,5 @@
-//! A strategy that acts on trades and faults at the bars that they complete: both are of one sequence, and a replay faults at the same
-//! one of them.
+//! A strategy that acts on trades and faults at the bars that they complete: both have the same sequence, and a replay faults
+//! at the same one of them.
 
 use super::toy::counting::{config, market, started};
 use super::toy::numbered::Numbered;

@@ -1,4 +1,4 @@
-//! Runs that are resumed, and played again, without calling one of their strategies.
+//! Runs that are resumed and replayed without calling one of their strategies.
 
 use super::toy::counting::{config, started, traits, version};
 use super::toy::reel::{Item, Played, Reel, decisions_of};
@@ -13,7 +13,7 @@ use tickdeck_engine::{
 };
 use tickdeck_model::{OrderStatus, StrategyId, View};
 
-/// Code of which nothing may be called.
+/// Code that must never be called.
 struct Forbidden(Arc<dyn Code>);
 
 impl Code for Forbidden {

@@ -1,4 +1,4 @@
-//! A limit in time ends a call, and does not when the run is done again.
+//! A time limit ends a call, and does not when the run is replayed.
 
 use super::edges::{again, alone, kept};
 use super::*;
@@ -89,7 +89,7 @@ fn watched(version: Version, slow: &Arc<Slow>) -> Version {
     }
 }
 
-/// The story of versions that one call takes too long of.
+/// The story with versions of which one call takes too long.
 fn slow_story(slow: &Arc<Slow>) -> Engine {
     let wishes = story().into_iter().map(|(at, wish)| match wish {
         Request::StrategyChange(StrategyChange::Swap(id, to)) => {

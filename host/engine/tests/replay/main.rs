@@ -1,4 +1,4 @@
-//! A run that was recorded, done again: the same to the last byte, and gone on with from wherever it was cut off.
+//! A recorded run is replayed to the same bytes, and resumed from wherever it was cut off.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -29,7 +29,7 @@ use toy::{NoClock, Notices, ToyVenue};
 
 const EVENTS: u64 = 6_000;
 
-/// What is asked for at an event.
+/// What is requested at an event.
 enum Request {
     StrategyChange(StrategyChange),
     OperatorCommand(OperatorCommand),
@@ -42,7 +42,7 @@ fn traps(at: u64, times: u64) -> Option<(u64, Arc<AtomicU64>)> {
     Some((at, Arc::new(AtomicU64::new(times))))
 }
 
-/// The versions of the story; each call makes traps anew.
+/// The versions of the story; each call creates the traps anew.
 fn versions() -> [Version; 4] {
     let second = Traits {
         every: 41,
@@ -125,12 +125,12 @@ fn bare(config: EngineConfig) -> Engine {
     )
 }
 
-/// An engine with both strategies; wishes are spoken by a clock, which is asked at every window.
+/// An engine with both strategies; the requests are made by a clock, which is read at every window.
 fn engine(config: EngineConfig, wishes: Vec<(u64, Request)>) -> Engine {
     engine_of(config, wishes, |version| version)
 }
 
-/// The same, of versions that have something about them.
+/// The same with given versions.
 fn engine_of(
     config: EngineConfig,
     wishes: Vec<(u64, Request)>,
@@ -142,7 +142,7 @@ fn engine_of(
     }
     impl tickdeck_engine::port::Clock for Speaking {
         fn wait_until(&mut self, due: Timestamp) {
-            // The toy market makes an event each 25 ns or so.
+            // The toy market produces an event about every 25 ns.
             while let Some((_, wish)) = self.wishes.next_if(|(at, _)| due >= 25 * *at as i64) {
                 let controls = self.controls.get().unwrap();
                 match wish {
@@ -166,7 +166,7 @@ fn engine_of(
         controls: Arc::clone(&controls),
         wishes: wishes.into_iter().peekable(),
     };
-    // The second one traps once, as on a limit in time: not when it is done again.
+    // The second one traps once, as on a time limit: not in the replay.
     let trapping = Traits {
         traps: traps(2_000, 1),
         ..traits()
@@ -190,7 +190,7 @@ fn plain() -> EngineConfig {
     config(1, 64, None)
 }
 
-/// Runs the story and keeps it.
+/// Runs the story and records it.
 fn recorded_run(config: EngineConfig) -> (Reel, Report) {
     let reel = Reel::default();
     let mut engine = engine(config, story());
@@ -353,7 +353,7 @@ fn a_run_whose_journal_fails_denies_orders_meanwhile_and_comes_out_the_same() {
     assert_eq!(replayed.report.actions_hash, report.actions_hash);
 }
 
-/// Goes on where a recorded run was cut off; gives the reel from there, the report, and what the tape had.
+/// Resumes where a recorded run was cut off; returns the reel from there, the report, and what the tape had.
 fn resumed(config: EngineConfig, items: &[Item], after: Vec<(u64, Request)>) -> (Reel, Report) {
     let reel = Reel::default();
     let mut engine = engine(config, after);
@@ -364,7 +364,7 @@ fn resumed(config: EngineConfig, items: &[Item], after: Vec<(u64, Request)>) -> 
     (reel, report)
 }
 
-/// Actions as such: what counts from the end of a window may fall into another window.
+/// The actions alone: what takes effect at the end of a window may fall into another window.
 fn actions(items: &[Item]) -> Vec<(u64, StrategyId, u32, Action)> {
     let acted = items.iter().filter_map(|item| match item {
         Item::Effect(_, Effect::Applied(acted)) => Some(acted),
@@ -494,7 +494,7 @@ fn a_free_run_that_is_gone_on_with_only_to_end_ends() {
     engine.record(reel.recorder());
     engine.run(&mut Notices::default()).unwrap();
     let items = reel.all();
-    // In the middle, with orders at work and answers on their way.
+    // In the middle, with orders working and answers in flight.
     let mut engine = run(Some(10));
     let mut tape = Played::of(&items[..items.len() / 2], &[]);
     engine.resume(&mut tape, &mut Notices::default()).unwrap();
@@ -526,7 +526,7 @@ fn what_a_native_strategy_can_do_only_once_is_fenced_again_by_the_tape() {
     engine.record(reel.recorder());
     let report = engine.run(&mut Notices::default()).unwrap();
     assert_eq!(report.status.strategies[0].traps, 1);
-    // As a limit in time that is not met again.
+    // Like a time limit that is not hit again.
     let mut tape = Played::of(&reel.all(), &[]);
     let replayed = run(trapping(0))
         .replay(&mut tape, &mut Notices::default())

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Clock, Code, Fault, State};
 use tickdeck_portfolio::StrategyBook;
 
-/// Code of which an instance is ready only after so many looks.
+/// Code of which an instance is ready only after this many polls.
 struct Scarce {
     code: Arc<dyn Code>,
     looks: u64,
@@ -143,7 +143,7 @@ fn a_change_of_a_strategy_that_waits_is_refused_until_it_is_back() {
     assert_eq!(replayed.report.actions_hash, report.actions_hash);
 }
 
-/// Flat out in event time; a tenth of a second goes by with every look at the clock.
+/// Flat out in event time; a tenth of a second passes with every read of the clock.
 #[derive(Default)]
 struct Passing(AtomicU64);
 

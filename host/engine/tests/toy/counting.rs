@@ -1,5 +1,4 @@
-//! A strategy that counts and mixes all it sees into a number, and trades by it: whatever is lost, doubled or out of order
-//! shows.
+//! A strategy that hashes all it sees into a number, and trades by it: anything lost, duplicated or out of order shows.
 
 use super::{feed, order};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ pub(crate) struct Traits {
     pub(crate) restores: Vec<u32>,
     /// Traps at these events, counted over its whole life, as long as the counter is above zero.
     pub(crate) traps: Option<(u64, Arc<AtomicU64>)>,
-    /// Trades every so many events.
+    /// Trades at every event with this interval.
     pub(crate) every: u64,
     pub(crate) save: Save,
     pub(crate) restore_fails: bool,

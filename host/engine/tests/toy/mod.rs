@@ -29,10 +29,10 @@ pub(crate) struct ToyVenue {
     continuity: Continuity,
     usd: CurrencyId,
     left: u64,
-    /// By host time and order of making.
+    /// By host time and order of creation.
     due: BTreeMap<(Timestamp, u64), Event>,
     made: u64,
-    /// Counted apart, or what it makes would depend on when it is asked.
+    /// Counted separately, or its events would depend on when it is polled.
     sent: u64,
     arrivals: BTreeMap<(Timestamp, u64), Command>,
     clock: Timestamp,
@@ -449,7 +449,7 @@ pub(crate) fn engine_with(
     engine_of(ToyVenue::new(seed, market_events), config, strategies)
 }
 
-/// The same with versions, on a venue of one's own.
+/// The same with given versions and a given venue.
 pub(crate) fn engine_of(
     venue: ToyVenue,
     config: EngineConfig,
@@ -458,7 +458,7 @@ pub(crate) fn engine_of(
     engine_at(venue, Box::new(NoClock), config, strategies)
 }
 
-/// The same by a clock of one's own.
+/// The same with a given clock.
 pub(crate) fn engine_at(
     venue: impl Gateway + 'static,
     clock: Box<dyn Clock>,
@@ -468,7 +468,7 @@ pub(crate) fn engine_at(
     try_engine_at(venue, clock, config, strategies).unwrap()
 }
 
-/// The same if it can be.
+/// The same, but fallible.
 pub(crate) fn try_engine_at(
     venue: impl Gateway + 'static,
     clock: Box<dyn Clock>,
@@ -531,7 +531,7 @@ pub(crate) fn run(
     (report, notices.0)
 }
 
-/// Event time goes by with every look at it, from the first wait on, and so does measured time.
+/// Event time advances with every read, from the first wait on, and so does measured time.
 pub(crate) struct Ticking {
     event: Arc<AtomicI64>,
     measured: AtomicU64,
@@ -546,13 +546,13 @@ impl Ticking {
             event: Arc::clone(&event),
             measured: AtomicU64::new(0),
             step,
-            // A second at every look, so that each is time for a status.
+            // A second per read, so that a status is due at each.
             measured_step: 1_000_000_000,
         };
         (Box::new(clock), event)
     }
 
-    /// The same with this much measured time at every look.
+    /// The same with this much measured time per read.
     pub(crate) fn measuring(mut self: Box<Self>, step_ns: u64) -> Box<Self> {
         self.measured_step = step_ns;
         self

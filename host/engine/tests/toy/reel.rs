@@ -9,7 +9,7 @@ use tickdeck_engine::{
 };
 use tickdeck_model::{Action, Event, StrategyId};
 
-/// What a run handed over, in the order in which it did.
+/// What a run handed over, in that order.
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
     Event(Event),
@@ -43,7 +43,7 @@ impl Reel {
         self.items.lock().unwrap().clone()
     }
 
-    /// The batches that were kept with the first so many items.
+    /// The batches that were kept with the first `items` items.
     pub(crate) fn offered_before(&self, items: usize) -> Vec<(StrategyId, OfferedBatches)> {
         let offered = self.offered.lock().unwrap();
         let before = offered.iter().filter(|(place, ..)| *place <= items);
@@ -102,7 +102,7 @@ impl Recorder for Reel {
     }
 }
 
-/// Plays what was kept, with versions by their recipes.
+/// Replays what was kept, with versions by their specs.
 pub(crate) struct Played {
     not_allowed: Option<&'static str>,
     /// The batches that strategies have to be offered.

@@ -9,7 +9,7 @@ use tickdeck_model::{Price, Side, Size};
 pub struct Level {
     /// Price of the level.
     pub price: Price,
-    /// Its whole size, above zero.
+    /// Its total size, above zero.
     pub size: Size,
 }
 
@@ -27,7 +27,7 @@ impl LocalBook {
         self.asks.clear();
     }
 
-    /// Sets the whole size at a price; zero removes the level.
+    /// Sets the total size at a price; zero removes the level.
     #[inline]
     pub fn set(&mut self, side: Side, price: Price, size: Size) {
         match side {

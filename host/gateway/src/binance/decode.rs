@@ -9,7 +9,7 @@ use super::wire::{
 use serde::de::DeserializeSeed;
 use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, Untrusted, is_event_time};
 
-/// Bytes shown of a text of a frame.
+/// Maximum number of bytes shown of a frame's text.
 const MAX_SHOWN: usize = 64;
 
 /// The unit of times in the frames, which the connection's `timeUnit` sets.
@@ -69,16 +69,16 @@ pub enum DecodeError {
     /// The book would have more levels than are kept.
     #[error("the book would have more than {most} levels, as no exchange's has")]
     Levels {
-        /// The most levels of both sides.
+        /// Maximum number of levels on both sides.
         most: usize,
     },
-    /// The decoder was not given this symbol. Not damage: skip the frame.
+    /// The decoder does not know this symbol. Not damage: skip the frame.
     #[error("symbol `{symbol}` is not one of this source's")]
     Symbol {
         /// As the frame names it.
         symbol: Untrusted,
     },
-    /// A kind of frame that is not read here. Not damage: leave the frame out.
+    /// A kind of frame that is not read here. Not damage: skip the frame.
     #[error("frames of kind `{kind}` are not read")]
     Kind {
         /// As the frame names it.

@@ -1,9 +1,9 @@
-//! One side of a book: every level's size has its place, and bitmaps say which places are taken.
+//! One side of a book: every level's size has a fixed place, and bitmaps say which places are occupied.
 //!
 //! The ranks around the market are a window of 2^24 places: 4,096 chapters of 64 pages of 64 places. Chapters and pages
-//! are made when they are first written to. Setting a level is three look-ups and a bit, whatever else is in the book;
-//! nothing is searched and nothing moves, so there is no branch for the processor to guess wrong. The next best level
-//! is found by the highest bit on each layer. A sorted vector or page searches and moves; a tree follows pointers.
+//! are created when they are first written to. Setting a level is three look-ups and a bit, whatever else is in the book;
+//! nothing is searched or moved, so there is no branch to mispredict. The next best level is found by the highest bit on
+//! each layer. A sorted vector or page searches and moves; a tree follows pointers.
 //!
 //! Ranks outside the window are kept in a map. When most levels are there, the window moves.
 
@@ -20,7 +20,7 @@ const CHAPTERS: usize = FAN * FAN;
 /// Pages of a window.
 const PAGES: i64 = (CHAPTERS * FAN) as i64;
 
-/// The blank chapter and the blank page, which stand for all that were never written to. Their slot is 0 too.
+/// The blank chapter and the blank page, which stand for all those never written to. Their slot is 0 too.
 const BLANK: usize = 0;
 
 /// With fewer pages, empty ones are not searched for.
@@ -334,7 +334,7 @@ impl Ladder {
         }
         let old = self.outside.insert(rank, size).unwrap_or(0);
         self.strayed += 1;
-        // Most levels are outside; and so much happened there that moving all costs little of it.
+        // Most levels are outside, and there were enough changes there to amortise moving everything.
         if self.outside.len() > self.len / 2 && self.strayed >= self.outside.len() {
             self.move_window();
         }

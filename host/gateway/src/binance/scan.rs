@@ -1,4 +1,4 @@
-//! Frames as Binance sends them, read in one pass over their bytes. Anything else is left to the full reader in
+//! Fast path for frames as Binance sends them, read in one pass over their bytes. Anything else is left to the full reader in
 //! [`wire`](super::wire), which accepts every legal spelling of JSON and describes what is wrong with the rest.
 
 use super::symbol::Symbol;
@@ -219,7 +219,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The highest bit of each byte that is no printable ASCII, or a quote or a backslash; exact up to the first.
+/// Sets the top bit of each byte that is not printable ASCII, or is a quote or a backslash; exact up to the first one.
 #[inline]
 fn ends_of_text(word: u64) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);

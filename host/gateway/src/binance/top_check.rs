@@ -9,7 +9,7 @@ use super::wire::BookTicker;
 use std::collections::VecDeque;
 use tickdeck_model::{Price, Size};
 
-/// Tickers and tops kept at most; at 100 ms between depth events this is minutes of one stream without the other.
+/// Maximum number of tickers and tops kept; at 100 ms between depth events this is minutes of one stream without the other.
 const MAX_KEPT: usize = 8_192;
 
 /// Best bid and ask with their sizes.
@@ -73,7 +73,7 @@ impl TopCheck {
         self.tops.clear();
     }
 
-    /// Takes in a ticker. One that goes back in ids is left out.
+    /// Records a ticker. One whose id goes back is ignored.
     pub fn ticker(&mut self, ticker: &BookTicker) {
         if self
             .tickers
@@ -89,7 +89,7 @@ impl TopCheck {
             .push_back((ticker.update_id, Top::of_ticker(ticker)));
     }
 
-    /// Takes in the book's top after the depth event of `last_id`.
+    /// Records the book's top after the depth event of `last_id`.
     pub fn depth(&mut self, last_id: u64, top: Top) {
         if self.tops.len() == MAX_KEPT {
             self.tops.pop_front();
@@ -108,7 +108,7 @@ impl TopCheck {
         }
     }
 
-    /// The next verdict by what has been seen; for the end of the streams.
+    /// The next verdict based on what has been seen; for the end of the streams.
     pub fn final_verdict(&mut self) -> Option<TopVerdict> {
         let (last_id, local) = self.tops.pop_front()?;
         while self.tickers.get(1).is_some_and(|(id, _)| *id <= last_id) {

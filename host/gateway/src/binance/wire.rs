@@ -17,7 +17,7 @@ use tickdeck_model::{
 /// The levels of one depth frame, in the frame's order. Reused from frame to frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Levels {
-    /// Bids: price and whole size, size zero removes.
+    /// Bids: price and total size; size zero removes the level.
     pub bids: Vec<(Price, Size)>,
     /// Asks.
     pub asks: Vec<(Price, Size)>,
@@ -102,8 +102,8 @@ pub struct DepthSnapshot {
     pub last_id: u64,
 }
 
-/// The fields of any frame, as far as they were there. Texts are borrowed from the frame, as bytes: to see that they are
-/// UTF-8 would cost more than to use them.
+/// The fields of any frame, as far as they were present. Texts are borrowed from the frame, as bytes: validating UTF-8 would
+/// cost more than using them.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub(super) stream: Option<&'a [u8]>,

@@ -231,7 +231,7 @@ impl Account {
     }
 }
 
-/// Price times size; held at the largest [`Money`] should it ever be beyond.
+/// Price times size, saturating at the largest [`Money`].
 fn notional(terms: &Instrument, price: Price, size: Size) -> Money {
     terms.notional(price, size).unwrap_or(Money(i128::MAX))
 }

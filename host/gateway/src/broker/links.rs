@@ -11,7 +11,7 @@ impl Broker {
         self.send_after(at, self.rules.latency.order_ns, command);
     }
 
-    /// Sends a command as [`Broker::send`] does, with a latency chosen by the venue, at least the rules' `order_ns`.
+    /// Like [`Broker::send`], with a latency chosen by the venue, at least the rules' `order_ns`.
     pub fn send_after(&mut self, at: Timestamp, latency_ns: u64, command: Command) {
         let latency_ns = latency_ns.max(self.rules.latency.order_ns);
         self.arrivals

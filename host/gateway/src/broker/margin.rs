@@ -2,7 +2,7 @@
 
 use tickdeck_model::{Instrument, InstrumentId, Money, Price, Side, Size};
 
-/// Every position there ever was. A handful, so a list.
+/// Every position that ever existed. A handful, so a list.
 #[derive(Debug, Default)]
 pub(super) struct Positions(Vec<Position>);
 
@@ -16,7 +16,7 @@ struct Position {
 }
 
 impl Positions {
-    /// Takes a trade in and returns what it realises, before fees: closing releases cost at the position's average.
+    /// Applies a trade and returns what it realises, before fees: closing releases cost at the position's average.
     pub(super) fn trade(
         &mut self,
         terms: &Instrument,
@@ -60,7 +60,7 @@ impl Positions {
     }
 }
 
-/// Price times size times the direction; held at the largest [`Money`] should it ever be beyond.
+/// Price times size times the direction, saturating at the largest [`Money`].
 fn signed(terms: &Instrument, direction: i64, price: Price, size: i64) -> i128 {
     let notional = terms
         .notional(price, Size(size))

@@ -231,7 +231,7 @@ impl Broker {
         self.fill_numbered(at, id, trade_id, price, size, liquidity)
     }
 
-    /// Records a trade as [`Broker::fill`] does, for a venue that numbers its trades itself because it publishes them.
+    /// Like [`Broker::fill`], for a venue that numbers its trades itself because it publishes them.
     pub fn fill_numbered(
         &mut self,
         at: Timestamp,

@@ -23,7 +23,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// The least time between a command and its first answer: the sum, at least 1 ns.
+    /// The minimum time between a command and its first answer: the sum, at least 1 ns.
     pub const fn lookahead_ns(self) -> u64 {
         let sum = self.order_ns.saturating_add(self.answer_ns);
         if sum == 0 { 1 } else { sum }
@@ -108,8 +108,7 @@ impl FeeRate {
         }
     }
 
-    /// The fee on a trade, rounded half to even at the quote currency's scale. Held at the largest [`Amount`] should a
-    /// trade ever be beyond it.
+    /// The fee on a trade, rounded half to even at the quote currency's scale, saturating at the largest [`Amount`].
     pub fn fee(self, terms: &Instrument, price: Price, size: Size) -> Amount {
         let notional = i128::from(price.0).saturating_mul(i128::from(size.0));
         let exact = notional.saturating_mul(i128::from(self.ppm));

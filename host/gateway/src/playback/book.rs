@@ -39,7 +39,7 @@ impl MarketBook {
         &self.depth
     }
 
-    /// The exchange's number of the last message the depth took in.
+    /// The exchange's id of the last message applied to the depth.
     pub(super) fn update_id(&self) -> u64 {
         self.update_id
     }
@@ -52,7 +52,7 @@ impl MarketBook {
         self.last_trade
     }
 
-    /// Takes in a level.
+    /// Applies a level.
     pub(super) fn update(&mut self, update: &BookUpdate) {
         apply(&mut self.depth, update);
         self.update_id = update.update_id;
@@ -61,7 +61,7 @@ impl MarketBook {
         }
     }
 
-    /// Takes in the best bid and ask.
+    /// Sets the best bid and ask.
     pub(super) fn set_quote(&mut self, quote: &Quote) {
         self.forget_taken(Side::Buy, quote.bid, quote.bid_size);
         self.forget_taken(Side::Sell, quote.ask, quote.ask_size);

@@ -45,7 +45,7 @@ pub struct CheckReport {
     pub cut_sizes: u64,
     /// Times the price moved beyond the known part of a book.
     pub beyond_snapshot: u64,
-    /// Lines whose local time is before that of the line before.
+    /// Lines whose local time is before that of the previous line.
     pub time_went_back: u64,
     /// Depth diffs after which the top of a live book could be compared with the exchange's.
     #[serde(rename = "oracle_checked")]

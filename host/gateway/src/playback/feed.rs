@@ -7,7 +7,8 @@ use tickdeck_model::{
     Body, Event, InstrumentId, Pad, Price, Quote, Size, Timestamp, Trade, VenueId,
 };
 
-/// Levels of a book, both sides. The deepest real books have a tenth; a hostile file has a new price in every line.
+/// Maximum number of levels of a book, both sides. The deepest real books have a tenth; a hostile file has a new price in
+/// every line.
 const MAX_LEVELS: usize = 1 << 20;
 
 /// Decoder and books of one file.
@@ -107,7 +108,7 @@ impl Feed {
 }
 
 impl Feed {
-    /// Refuses levels that a book has no room for.
+    /// Refuses levels for which a book has no room.
     fn check_room(&self, symbol: usize) -> Result<(), DecodeError> {
         match self.books[symbol].book().len() + self.levels.count() > MAX_LEVELS {
             true => Err(DecodeError::Levels { most: MAX_LEVELS }),

@@ -111,7 +111,7 @@ impl Lines {
         Ok(Some(end.strip_suffix(b"\r").unwrap_or(end)))
     }
 
-    /// A failure of the file behind the line last read.
+    /// A failure of the file after the last line read.
     pub(super) fn broken(&self, problem: &str) -> GatewayError {
         GatewayError::Source {
             source_name: self.name.clone(),

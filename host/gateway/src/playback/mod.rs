@@ -17,9 +17,9 @@
 //! - The top of the book is the newest `bookTicker`; deeper levels are the depth book's. While the book is stale only
 //!   the top counts. Without any ticker the depth book's top counts.
 //! - A taker walks these levels. Liquidity that it took stays taken until the exchange reports another size for the level.
-//! - A resting order queues behind the whole size at its price. Trades at its price first use up that queue, then fill
-//!   it; a level reported smaller than the queue ahead shortens the queue; sizes that grow are behind us.
-//! - A trade through its price, or the opposite best reaching its price, fills it whole, at its own price. What is left
+//! - A resting order queues behind the total size at its price. Trades at its price first use up that queue, then fill
+//!   it; a level reported smaller than the queue ahead shortens the queue; added size queues behind us.
+//! - A trade through its price, or the opposite best reaching its price, fills it completely, at its own price. The remainder
 //!   of an order that took the opposite best itself only gets the sizes shown there until that has moved away.
 //! - A stop is triggered by the last trade's price.
 //!

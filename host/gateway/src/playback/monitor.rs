@@ -27,7 +27,7 @@ impl std::fmt::Display for LineProblem {
 /// Counts so far. With `preload`, the whole capture at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PlaybackStats {
-    /// Bytes read of the files, as stored on disk.
+    /// Bytes read from the files, as stored on disk.
     pub read_bytes: u64,
     /// Their length.
     pub total_bytes: u64,
@@ -37,7 +37,7 @@ pub struct PlaybackStats {
     pub damaged: u64,
     /// Lines of kinds or symbols that are not played.
     pub ignored: u64,
-    /// Lines whose time is before that of the line before; they play at that line's time.
+    /// Lines whose time is before that of the previous line; they play at that line's time.
     pub time_went_back: u64,
     /// Gaps in the depth stream.
     pub gaps: u64,

@@ -19,7 +19,7 @@ const MAX_SYMBOL: usize = 64;
 
 /// Lines read.
 const HEAD_LINES: u64 = 5_000;
-/// Bytes of lines after which the head ends all the same: a few kilobytes of gzip can be as many lines of the greatest length.
+/// Bytes after which the head ends in any case: a few kilobytes of gzip can unpack to that many lines of maximum length.
 const HEAD_BYTES: usize = 256 << 20;
 /// Symbols of a file. Each has a book.
 const MAX_SYMBOLS: usize = 4_096;
@@ -41,7 +41,7 @@ pub(super) struct CaptureFile {
 /// The head of a file.
 struct Head {
     found: Vec<Found>,
-    /// The first line that is none, and why.
+    /// The first line that is not a frame, and why.
     damage: Option<(u64, String)>,
 }
 
@@ -179,7 +179,7 @@ fn symbol_of(json: &[u8]) -> Option<String> {
     name.filter(|name| is_name(name)).map(str::to_owned)
 }
 
-/// Whether a name is one that an exchange may give a symbol. It becomes a part of the names of the deck.
+/// Whether a name may be an exchange's name for a symbol. It becomes part of the deck's names.
 fn is_name(name: &str) -> bool {
     let allowed = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
     (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed)

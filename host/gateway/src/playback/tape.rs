@@ -12,8 +12,8 @@ use crate::playback::symbols::CaptureFile;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
 
-/// Lines in a row that may give no event: a file of gigabytes of damaged lines packs into megabytes, and nobody is heard while
-/// it is read.
+/// Maximum number of consecutive lines without an event: gigabytes of damaged lines compress into megabytes, and the kernel
+/// serves nobody while it reads them.
 const MAX_SILENT_LINES: u32 = 1_000_000;
 /// Events kept for the fill simulator while it is idle.
 const MAX_BEHIND: usize = 1_024;
@@ -144,7 +144,7 @@ impl Tape {
         }
     }
 
-    /// The events handed out that the fill simulator has not come to.
+    /// The events handed out that the fill simulator has not reached yet.
     pub(super) fn behind(&self) -> &[Event] {
         match self {
             Self::Streaming(merged) => &merged.handed_out[merged.passed..],
@@ -152,7 +152,7 @@ impl Tape {
         }
     }
 
-    /// Whether the fill simulator may stay where it is: what is behind costs no memory, or little.
+    /// Whether the fill simulator may stay where it is: the events behind cost little or no memory.
     pub(super) fn may_stay_behind(&self) -> bool {
         match self {
             Self::Streaming(merged) => merged.handed_out.len() < MAX_BEHIND,
@@ -165,7 +165,7 @@ impl Tape {
         match self {
             Self::Streaming(merged) => {
                 merged.passed += events;
-                // No more is moved than was passed.
+                // Moves no more events than were passed.
                 if merged.passed * 2 >= merged.handed_out.len() {
                     merged.handed_out.drain(..merged.passed);
                     merged.passed = 0;
@@ -215,7 +215,7 @@ impl Merged {
 impl Preloaded {
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
         let rest = &self.events[self.at..];
-        // One after the other: a few are ready, and they are copied anyway; a search would look all over the tape.
+        // Linear: only a few are ready, and they are copied anyway; a binary search would touch the whole tape.
         let not_ready = rest.iter().position(|event| event.ts_host >= until);
         let ready = not_ready.unwrap_or(rest.len());
         out.extend_from_slice(&rest[..ready]);

@@ -50,7 +50,7 @@ struct Quoted {
 }
 
 impl ScriptedVenue {
-    /// Creates a venue for this script. Steps are played in order of time, those of equal time in the order given.
+    /// Creates a venue for this script. Steps are played in time order, those with equal times in the given order.
     pub fn new(script: Script) -> Self {
         Self { script, open: None }
     }

@@ -10,13 +10,13 @@ pub const DEFAULT_START: Timestamp = 1_767_225_600_000_000_000;
 /// Instruments an exchange may list.
 pub const MAX_INSTRUMENTS: usize = 1_024;
 
-/// Fastest flow: one market event per instrument and 100 ns.
+/// Fastest flow: one market event per instrument every 100 ns.
 pub const MAX_EVENTS_PER_SECOND: u32 = 10_000_000;
 
 /// The configuration of a simulated exchange. The same configuration and the same commands give the same events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimConfig {
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// The venue's name; symbols end in it.
     pub venue: String,
@@ -26,7 +26,7 @@ pub struct SimConfig {
     pub start: Timestamp,
     /// Market events per simulated second over all instruments, on average and roughly.
     pub events_per_second: u32,
-    /// The least time a command takes to the venue, nanoseconds.
+    /// The minimum time that a command takes to the venue, in nanoseconds.
     pub order_latency_ns: u64,
     /// A command takes up to this much longer, drawn per command; commands never overtake each other.
     pub order_jitter_ns: u64,
@@ -55,7 +55,7 @@ pub struct SimInstrument {
     pub price_scale: u8,
     /// Decimal digits of sizes.
     pub size_scale: u8,
-    /// Smallest step of prices. Looks alive at 0.1 to 1 basis points of the price.
+    /// Smallest step of prices. The market looks lively at 0.1 to 1 basis points of the price.
     pub tick: Price,
     /// Smallest step of sizes.
     pub lot: Size,

@@ -1,4 +1,4 @@
-//! A handmade market as a capture file, and a kernel that plays it with commands and cuts of its own.
+//! A handmade market as a capture file, and a kernel that plays it with given commands and poll boundaries.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -49,7 +49,7 @@ pub(crate) fn report(line: &str) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Appends until it is killed, one by one or in runs, and reports each index once it is appended.
+/// Appends until killed, one by one or in runs, and reports each index once it is appended.
 fn appends(folder: &Path, seed: u64) {
     let mut random = Random(seed);
     let sync = match random.below(3) {

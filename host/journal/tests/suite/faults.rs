@@ -44,7 +44,7 @@ impl Report {
     }
 }
 
-/// Every reported record is there, no other is, and the reel can be opened and continued.
+/// Exactly the reported records are there, and the reel can be opened and continued.
 fn check(folder: &Path, report: &Report, what: &str) {
     let appended = report.last("appended");
     if !records::files(folder).is_empty() {

@@ -1,5 +1,5 @@
-//! One qualification for every base that the journal could stand on: our reel and the crates `tickertape` and `open-wal`. Ours
-//! must pass; what the others do is held fast, for decision 11 rests on it.
+//! One qualification for every candidate base of the journal: our reel and the crates `tickertape` and `open-wal`. Ours must
+//! pass; the behavior of the others is pinned, because decision 11 rests on it.
 
 use crate::records::{Random, folder, small};
 use std::fs;
@@ -18,7 +18,7 @@ fn payload(index: u64) -> Vec<u8> {
         .collect()
 }
 
-/// What is asked of a base.
+/// The requirements on a base.
 trait Base {
     const NAME: &'static str;
 

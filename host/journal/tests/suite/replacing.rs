@@ -1,4 +1,4 @@
-//! Small files that are replaced as a whole: every step fails once, and the machine ends after every one that succeeds.
+//! Atomically replaced small files: every step fails once, and the machine crashes after every step that succeeds.
 
 use crate::child;
 use crate::records::folder;

@@ -1,6 +1,6 @@
-//! The kinds of events in recordings, one file each: the table that it has in an export, its row and back, and its description.
+//! The kinds of events in recordings, one file each: its table in an export, the conversion to and from a row, its description.
 //!
-//! A new kind is a file, its `mod` line and its line in the list of `kinds!`; `recorded.rs` says what the file has. The kinds share
+//! A new kind is a file, its `mod` line and its line in the list of `kinds!`; `recorded.rs` says what the file needs. They share
 //! `columns.rs`, `values.rs` (into a row) and `fields.rs` (out of a row) with the other tables, those of `rows/`.
 
 mod account;

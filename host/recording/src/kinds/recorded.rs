@@ -1,4 +1,4 @@
-//! What recordings need to know of a kind of event.
+//! What recordings need to know about a kind of event.
 
 use super::fields::Fields;
 use super::values::RowNames;
@@ -26,6 +26,6 @@ pub(super) trait Recorded: Sized {
     /// A value is missing or impossible, or of an instrument or a currency that is not in its table.
     fn read(fields: &mut Fields<'_>) -> Result<Self>;
 
-    /// Describes the record in one line, without the kind, the instrument and the owner, which stand before it.
+    /// Describes the record in one line, without the kind, the instrument and the owner, which precede it.
     fn describe(&self, names: &Names) -> String;
 }

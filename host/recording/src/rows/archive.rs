@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::Xxh3;
 pub const FOLDER: &str = "parquet";
 /// The file of checksums.
 const SUMS: &str = "sums";
-/// Bytes of it: a line for each of a dozen tables.
+/// Its maximum size in bytes: a line for each of a dozen tables.
 const MAX_SUMS: u64 = 64 << 10;
 /// Bytes that are hashed at a time.
 const PIECE: usize = 64 << 10;

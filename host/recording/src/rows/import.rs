@@ -20,7 +20,7 @@ use tickdeck_journal::{ReelConfig, unix_ns};
 use tickdeck_model::{Event, Kind, Registry, VenueId};
 use tickdeck_tables::{Row, Source, Table, Value, open};
 
-/// The number of events that are written at once.
+/// The number of events written at once.
 const BATCH: usize = 1 << 12;
 
 /// The result of an import.
@@ -30,7 +30,7 @@ pub struct Imported {
     pub run: RecordedRun,
     /// The number of its events.
     pub events: u64,
-    /// Sequences that no table had: events of missing tables, or left out by the export.
+    /// Sequences missing from all tables: events of missing tables, or left out by the export.
     pub gaps: u64,
 }
 

@@ -145,7 +145,7 @@ fn effects(
         if count.is_multiple_of(CHECK_EVERY) && stop.asked() {
             return Ok(false);
         }
-        // An effect at position p was done when event p - 1 had been taken in.
+        // An effect at position p was done when event p - 1 had been processed.
         let within =
             (from == 0 || timed.position > from) && (timed.position <= until || until == last);
         if within {

@@ -1,4 +1,4 @@
-//! The rows of instruments and currencies, without which the numbers of other rows have no meaning, and back.
+//! The rows of instruments and currencies, without which the numbers in other rows have no meaning, and their parsing.
 
 use super::schema::{CURRENCIES, INSTRUMENTS};
 use crate::kinds::fields::Fields;

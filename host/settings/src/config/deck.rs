@@ -57,13 +57,13 @@ impl Default for Config {
 pub struct EngineSettings {
     /// Number of threads that run strategies.
     pub workers: Option<usize>,
-    /// Cores that these threads are pinned to.
+    /// Cores to which these threads are pinned.
     pub pin: Vec<usize>,
-    /// The most events in one call of a strategy.
+    /// Maximum number of events per call of a strategy.
     pub batch: Option<usize>,
     /// Number of events that the ring holds.
     pub ring_capacity: Option<usize>,
-    /// The most actions of a strategy in a second of event time.
+    /// Maximum number of actions of a strategy per second of event time.
     pub max_actions_per_s: Option<u32>,
     /// The way threads wait for each other.
     pub wait: Option<Wait>,
@@ -76,11 +76,11 @@ pub struct EngineSettings {
 pub struct LimitSettings {
     /// The limits that are permissions: a grant can widen them.
     pub permissions: PermissionSettings,
-    /// Largest distance of a limit price beyond the last quote, in hundredths of a percent.
+    /// Largest distance of a limit price beyond the last quote, in basis points.
     pub collar_bps: Setting<u32>,
-    /// Time within which the same order again is a duplicate, in microseconds.
+    /// Time within which a repeated order is a duplicate, in microseconds.
     pub duplicate_window_us: Setting<u64>,
-    /// Age of the oldest quote to trade on, in milliseconds.
+    /// Maximum age of a quote to trade on, in milliseconds.
     pub max_quote_age_ms: Setting<u64>,
 }
 
@@ -93,14 +93,14 @@ pub struct InstrumentSettings {
     pub max_position: Option<Located<Decimal>>,
 }
 
-/// Settings of how long a strategy may keep the others waiting.
+/// Settings that limit how long a strategy may keep the others waiting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BudgetSettings {
-    /// What happens to one that does for longer.
+    /// What happens to a strategy that exceeds the limit.
     pub overload: Option<Overload>,
-    /// How late the others may be through one strategy.
+    /// Maximum delay that one strategy may cause the others.
     pub burst_ms: Option<u64>,
-    /// How much of the clock's time is credited to each.
+    /// Share of the clock's time that is credited to each.
     pub share_percent: Option<u32>,
 }
 
@@ -130,7 +130,7 @@ pub struct WasmSettings {
     pub compile_memory_mib: Option<u32>,
     /// CPU time of that process, in seconds.
     pub compile_cpu_s: Option<u32>,
-    /// Whether no module is compiled where that process can't be kept from files and network.
+    /// Whether modules are refused if that process can't be kept from files and network.
     pub compile_sandbox_required: Option<bool>,
     /// Public keys whose signatures are trusted. Without any, modules need no signature.
     pub trusted_keys: Vec<Located<String>>,
@@ -147,7 +147,7 @@ pub struct JournalSettings {
     pub interval_ms: Option<u64>,
     /// Size of one file, in MiB.
     pub segment_mib: Option<u32>,
-    /// The most space that the reels of finished runs take, in GiB; the oldest runs are removed first.
+    /// Maximum disk space of the reels of finished runs, in GiB; the oldest runs are removed first.
     pub keep_gib: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Files of settings: their name and their largest size.
+//! Settings files: their name and their maximum size.
 
 use std::path::Path;
 use tickdeck_journal::bounded::read_text_bounded;
@@ -10,7 +10,7 @@ pub const FILE_NAME: &str = "tickdeck.toml";
 /// The largest file that is read: a mistaken path must not fill the memory.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Returns the text of a file of settings, which has at most [`MAX_FILE_BYTES`].
+/// Returns the text of a settings file, which has at most [`MAX_FILE_BYTES`].
 pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
     let shown = Untrusted::path(path);
     let about = std::fs::metadata(path);

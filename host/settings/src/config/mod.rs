@@ -33,7 +33,7 @@ impl Config {
         read::read(file, text)
     }
 
-    /// Reads a file. Paths in it are relative to the folder it lies in.
+    /// Reads a file. Paths in it are relative to its folder.
     ///
     /// # Errors
     /// The file can't be read, or it has mistakes: all of them.
@@ -46,7 +46,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Makes the paths in the settings relative to `folder`, the one that the file lies in.
+    /// Resolves the paths in the settings relative to `folder`, the file's own folder.
     pub fn locate_files(&mut self, folder: &Path) {
         for venue in &mut self.venues {
             if let VenueKind::Capture(capture) = &mut venue.kind {
@@ -57,7 +57,7 @@ impl Config {
         }
     }
 
-    /// Overrides the seed. With several venues each has a seed of its own: `seed` plus its place among them, from 0.
+    /// Overrides the seed. With several venues each gets its own: `seed` plus its position among them, from 0.
     pub fn set_seed(&mut self, seed: u64) {
         for (place, venue) in (0..).zip(&mut self.venues) {
             let of_venue = match &mut venue.kind {

@@ -1,5 +1,5 @@
-//! `NAME.toml` beside `NAME.wasm`: what a plugin's author sets, and the permissions that the plugin asks for. The file
-//! comes with the module and is no more trustworthy than it: it can only ask. [`crate::operator_rules`] decides.
+//! `NAME.toml` beside `NAME.wasm`: what a plugin's author sets, and the permissions that the plugin requests. The file comes
+//! with the module and is no more trustworthy than it: it can only request. [`crate::operator_rules`] decides.
 //!
 //! `data/grants.toml` uses the same keys and is read here too.
 
@@ -12,7 +12,7 @@ use std::path::Path;
 use tickdeck_engine::port::{OtherSchema, SaveFailed};
 use tickdeck_model::{Registry, Untrusted};
 
-/// The most events of a trial: all of them are kept for the version that may have to take over again.
+/// Maximum number of events in a trial: all of them are kept for the version that may have to take over again.
 const MAX_TRIAL_EVENTS: u64 = 65_536;
 /// The longest trial in seconds.
 const MAX_TRIAL_S: u64 = 86_400;
@@ -33,9 +33,9 @@ pub struct PluginSettings {
 /// Settings of a swap, in which a new version replaces the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapSettings {
-    /// Whether the new version first runs as a shadow of the old one: its actions are recorded and not sent.
+    /// Whether the new version first runs as a shadow of the old one: its actions are recorded but not sent.
     pub shadow: bool,
-    /// The start of the new version if the old one can't save its state.
+    /// What the new version starts from if the old one can't save its state.
     pub save_failed: SaveFailed,
     /// The treatment of a new version that can't read the old state.
     pub other_schema: OtherSchema,
@@ -62,7 +62,7 @@ impl Default for SwapSettings {
 pub struct GrantSettings {
     /// The permissions that were approved.
     pub permissions: PermissionSettings,
-    /// The hash of the module that asked for it, for the record.
+    /// The hash of the module that requested it, for the record.
     pub module: String,
     /// The time of the approval, for the record.
     pub approved_at: String,
@@ -107,7 +107,7 @@ impl PluginSettings {
         }
     }
 
-    /// Returns the permissions that the plugin asks for, with the deck's own names.
+    /// Returns the permissions that the plugin requests, with the deck's own names.
     ///
     /// # Errors
     /// Returns every name that the deck does not know, and every size that does not fit its instrument.

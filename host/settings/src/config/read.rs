@@ -1,4 +1,4 @@
-//! Reads `tickdeck.toml`: a key is one row here, with its type, its range, and thereby its error.
+//! Reads `tickdeck.toml`: each key is one row here, with its type and range, from which its error follows.
 
 use super::deck::{
     BudgetSettings, Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings,
@@ -11,14 +11,14 @@ use crate::reader::{DAY_MS, Located, Problems, Reader, Section};
 use std::ops::RangeInclusive;
 use tickdeck_engine::{EngineConfig, Overload, Stepping, Wait};
 
-/// The most memory that all strategies together can be given: 64 TiB, in MiB.
+/// Maximum memory of all strategies together: 64 TiB, in MiB.
 const MAX_DECK_MEMORY_MIB: u64 = 64 << 20;
 
-/// The most worker threads.
+/// Maximum number of worker threads.
 const MAX_WORKERS: u64 = 64;
 /// The highest number of a core.
 const MAX_CORE: u64 = 1_023;
-/// The most events in one call.
+/// Maximum number of events per call.
 const MAX_BATCH: u64 = 65_536;
 /// The bounds of the ring's capacity, which is a power of two.
 const RING: RangeInclusive<u64> = 1_024..=1 << 24;

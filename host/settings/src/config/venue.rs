@@ -38,7 +38,7 @@ pub enum VenueKind {
 /// Settings of a simulated exchange.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SimSettings {
-    /// The seed of everything that is random.
+    /// The random seed.
     pub seed: Option<u64>,
     /// Market events per second, on average.
     pub events_per_second: Option<u32>,
@@ -55,7 +55,7 @@ pub struct CaptureSettings {
     pub files: Vec<PathBuf>,
     /// Latency and costs of orders.
     pub broker: BrokerSettings,
-    /// The seed that is reported with the run. Nothing in a capture is random; `[venue]` and `--seed` set it all the same.
+    /// The seed that is reported with the run. Nothing in a capture is random; `[venue]` and `--seed` can set it anyway.
     pub seed: Option<u64>,
 }
 
@@ -64,9 +64,9 @@ pub struct CaptureSettings {
 pub struct BrokerSettings {
     /// Time from the host to the venue, in microseconds.
     pub latency_us: Option<u64>,
-    /// Fee of a fill that provided liquidity, in hundredths of a percent.
+    /// Fee of a fill that provided liquidity, in basis points.
     pub maker_fee_bps: Option<Located<Decimal>>,
-    /// Fee of a fill that took liquidity, in hundredths of a percent.
+    /// Fee of a fill that took liquidity, in basis points.
     pub taker_fee_bps: Option<Located<Decimal>>,
     /// Opening balance of the account, in the quote currency.
     pub balance: Option<Located<Decimal>>,
@@ -78,7 +78,7 @@ struct Kind {
     word: &'static str,
     /// The name of a venue of this kind that `[venue]` describes.
     name: &'static str,
-    /// Reads the settings of this kind, `kind` aside.
+    /// Reads the settings of this kind, except `kind` itself.
     read: fn(&Section<'_, '_>) -> VenueKind,
     /// The keys of other kinds that `[venue]` has always accepted and ignored.
     ignored: &'static [&'static str],
@@ -232,7 +232,7 @@ impl VenueSettings {
 }
 
 impl Default for VenueSettings {
-    /// Returns the simulated exchange, which a deck without any setting trades on.
+    /// Returns the simulated exchange, on which a deck without any settings trades.
     fn default() -> Self {
         Self {
             name: KINDS[0].name.to_owned(),

@@ -1,9 +1,9 @@
-//! Decides what a strategy may do, from what the deck allows, what its plugin asks for, and what the operator granted.
+//! Decides what a strategy may do, from what the deck allows, what its plugin requests, and what the operator granted.
 //!
-//! The deck's `[risk]` and `[wasm]` hold for every strategy. A *grant* widens them for one strategy, by what its operator
-//! approved. `[strategies.NAME]` is the operator's last word about one strategy and overrides both. The plugin's
-//! `NAME.toml` only asks: the strategy gets what it asks for, as far as that was granted; what goes beyond is listed and
-//! waits for an approval. `docs/PERMISSIONS.md` tells operators the same.
+//! The deck's `[risk]` and `[wasm]` apply to every strategy. A *grant* widens them for one strategy, by what its operator
+//! approved. `[strategies.NAME]` is the operator's last word about one strategy and overrides both. The plugin's `NAME.toml`
+//! only requests: the strategy gets what it requests, as far as that was granted; anything beyond is listed and waits for an
+//! approval. `docs/PERMISSIONS.md` explains the same to operators.
 
 use crate::config::{Config, StrategySettings};
 use crate::permissions::{PermissionRequest, PermissionSettings, Permissions};
@@ -11,9 +11,9 @@ use crate::reader::{Problems, Setting};
 use tickdeck_model::untrusted::first;
 use tickdeck_model::{ModuleHash, Registry};
 
-/// The most requests that the operator is shown one by one.
+/// Maximum number of requests that are shown to the operator individually.
 const MAX_SHOWN: usize = 16;
-/// Digits shown of the digest of all.
+/// Number of digits shown of the digest of all requests.
 const DIGEST_SHOWN: usize = 16;
 
 /// The rules that `tickdeck.toml` states for a strategy.
@@ -47,7 +47,7 @@ impl OperatorRules {
         self.own.over(&self.deck)
     }
 
-    /// Returns the most that the strategy may do under a grant.
+    /// Returns the widest permissions of the strategy under a grant.
     pub fn granted(&self, grant: Option<&PermissionRequest>) -> Permissions {
         match grant {
             Some(grant) => self.own.over(&self.deck.join(&grant.over(&self.deck))),
@@ -55,7 +55,7 @@ impl OperatorRules {
         }
     }
 
-    /// Decides on what a plugin asks for.
+    /// Decides on a plugin's requests.
     pub fn decide(
         &self,
         request: &PermissionRequest,
@@ -96,12 +96,12 @@ fn deck_settings(config: &Config) -> PermissionSettings {
     settings
 }
 
-/// The decision on what a plugin asks for.
+/// The decision on a plugin's requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionDecision {
-    /// Everything that the plugin asks for, with the deck's defaults where it asks for nothing.
+    /// Everything that the plugin requests, with the deck's defaults for the rest.
     pub asked: Permissions,
-    /// The permissions for now: nothing wider than granted, and narrower where the plugin asks for less.
+    /// The permissions for now: nothing wider than granted, and narrower where the plugin requests less.
     pub permissions: Permissions,
     /// The requests beyond that which the operator may approve, one text each.
     pub increases: Vec<String>,
@@ -112,8 +112,8 @@ pub struct PermissionDecision {
 }
 
 impl PermissionDecision {
-    /// Returns what waits for an approval, in a text of bounded length. Where it does not list everything, it ends in a
-    /// digest of the whole: whoever approves the text approves exactly that.
+    /// Returns what waits for an approval, as a text of bounded length. If it does not list everything, it ends with a digest
+    /// of the whole: whoever approves the text approves exactly that.
     pub fn asks(&self) -> String {
         let text = first(MAX_SHOWN, &self.increases, "; ");
         let is_abridged = |increase: &String| increase.contains(" more");

@@ -1,4 +1,4 @@
-//! The extent of a permission, and which of two goes further. `None` is no limit.
+//! The extent of a permission, and which of two goes further. `None` means no limit.
 
 use super::quantity::Quantity;
 use super::rate::RateSettings;
@@ -7,9 +7,9 @@ use std::fmt::Display;
 use tickdeck_model::Untrusted;
 use tickdeck_model::format::grouped;
 
-/// The most names that a sentence lists.
+/// Maximum number of names that a sentence lists.
 const MAX_LISTED: usize = 8;
-/// Bytes that it shows of a name.
+/// Maximum number of bytes that it shows of a name.
 const MAX_NAME: usize = 64;
 
 /// The extent of a permission.
@@ -20,7 +20,7 @@ pub(super) trait Bound: Clone {
     /// Returns its text for operators.
     fn describe(&self) -> String;
 
-    /// Returns the most of it that `granted` covers.
+    /// Returns the part of it that `granted` covers.
     fn within(&self, granted: &Self) -> Self {
         if self.fits(granted) { self } else { granted }.clone()
     }

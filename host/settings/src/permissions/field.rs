@@ -16,7 +16,7 @@ pub(crate) trait Field: Clone {
     /// Returns the statement that covers both.
     fn union(one: &Self::Stated, other: &Self::Stated) -> Setting<Self::Stated>;
 
-    /// Returns the most of it that `granted` covers.
+    /// Returns the part of it that `granted` covers.
     fn within(&self, granted: &Self) -> Self;
 
     /// Returns the wider of the two.

@@ -13,9 +13,9 @@ use toml::{Table, Value};
 
 /// The largest money limit in whole units: a larger one is a mistake.
 const MAX_UNITS: u64 = 1_000_000_000_000;
-/// Bytes of the name of a signal, which is a message of a manifest.
+/// Maximum length of a signal's name in bytes; it is a message of a manifest.
 const MAX_SIGNAL: usize = 256;
-/// The most linear memory of one strategy: what 32-bit WebAssembly can address.
+/// Maximum linear memory of one strategy: what 32-bit WebAssembly can address.
 const MAX_MEMORY_MIB: u64 = 4_096;
 /// The longest that a call may take: a deck that waits longer is not trading.
 pub(crate) const MAX_CALL_MS: u64 = 60_000;
@@ -93,7 +93,7 @@ impl Format for Symbols {
     }
 }
 
-/// Names of signals, which a deck knows no list of.
+/// Names of signals; a deck has no list of them.
 pub(crate) struct SignalNames;
 
 impl Format for SignalNames {

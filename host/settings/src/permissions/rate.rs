@@ -2,13 +2,13 @@
 
 use crate::reader::{DAY_MS, Section};
 
-/// The most orders that one window may allow.
+/// Maximum number of orders that one window may allow.
 const MAX_ORDERS: u64 = 1_000_000;
 
 /// A number of orders in a sliding window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateSettings {
-    /// The most orders in one window.
+    /// Maximum number of orders in one window.
     pub orders: u32,
     /// Length of the window in milliseconds.
     pub window_ms: u64,

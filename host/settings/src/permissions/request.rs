@@ -48,7 +48,7 @@ impl PermissionRequest {
         permissions
     }
 
-    /// Returns what either states; the wider of the two where both do.
+    /// Returns what either one states; the wider of the two if both do.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         let mut request = self.clone();
@@ -77,7 +77,7 @@ impl PermissionRequest {
 }
 
 impl PermissionSettings {
-    /// Reads what a plugin asks for, or what a grant gives: `resources` has memory and time, `permissions` the rest.
+    /// Reads what a plugin requests, or what a grant gives: `resources` has memory and time, `permissions` the rest.
     pub(crate) fn read(permissions: &Section<'_, '_>, resources: &Section<'_, '_>) -> Self {
         let mut settings = Self::default();
         for permission in TABLE {

@@ -4,7 +4,7 @@ use super::table::{PermissionRequest, Permissions, TABLE};
 use tickdeck_engine::OrderLimits;
 use tickdeck_model::Registry;
 
-/// A permission that is asked for beyond what is granted.
+/// A permission that is requested beyond what is granted.
 pub(crate) struct Excess {
     /// The key of the permission.
     pub(crate) key: &'static str,
@@ -13,12 +13,12 @@ pub(crate) struct Excess {
 }
 
 impl Permissions {
-    /// Returns what is asked for: what the plugin states, and the defaults for the rest.
+    /// Returns what is requested: what the plugin states, and the defaults for the rest.
     pub fn requested(request: &PermissionRequest, defaults: &Self) -> Self {
         request.over(defaults)
     }
 
-    /// Returns the part of it that is granted: nothing wider, and narrower where less is asked for.
+    /// Returns the part of it that is granted: nothing wider, and narrower where less is requested.
     #[must_use]
     pub fn within(&self, granted: &Self) -> Self {
         let mut permissions = self.clone();

@@ -18,14 +18,14 @@ use tickdeck_engine::{OrderLimits, OrderRate};
 use tickdeck_model::{Amount, Instrument, OrderType, Registry};
 use toml::Table;
 
-/// Memory of a strategy without any setting, in MiB; the sandbox's own default.
+/// Default memory of a strategy, in MiB; the sandbox's own default.
 pub const DEFAULT_MEMORY_MIB: u32 = 64;
-/// CPU time of a call with events without any setting, in milliseconds; the sandbox's own default.
+/// Default CPU time of a call with events, in milliseconds; the sandbox's own default.
 pub const DEFAULT_TIME_MS: u32 = 15;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// The place where a permission is set. In `grants.toml` all of them lie in the table of their strategy.
+/// The place where a permission is set. In `grants.toml` all of them are in their strategy's table.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     /// `[permissions]` of a plugin; `[risk]` and `[strategies.NAME.risk]` of the deck, under this key.
@@ -145,7 +145,7 @@ permissions! {
         default: OrderLimits::default().max_position_notional.map(units),
         enforce: |most, limits, _| limits.max_position_notional = most.map(amount),
     }
-    /// The most orders in a sliding window.
+    /// Maximum number of orders in a sliding window.
     order_rate: Option<RateSettings>, as Rate {
         key: "order_rate",
         place: Place::Risk("order_rate"),
@@ -260,7 +260,7 @@ pub(super) trait Permission: Sync {
     /// Widens it so that it covers `granted`.
     fn widen(&self, granted: &Permissions, into: &mut Permissions);
 
-    /// Compares what is asked for with what is granted.
+    /// Compares what is requested with what is granted.
     fn compare(&self, asked: &Permissions, granted: &Permissions) -> Vec<Comparison>;
 
     /// Sets it in the limits that the engine enforces.

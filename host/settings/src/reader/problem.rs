@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use tickdeck_model::Untrusted;
 
-/// The most mistakes that a message lists.
+/// Maximum number of mistakes that a message lists.
 const MAX_SHOWN: usize = 20;
 
 /// One mistake.
@@ -23,9 +23,9 @@ pub struct Problem {
 pub struct Problems {
     /// The file as the user named it.
     pub file: String,
-    /// The mistakes; never empty. Of many, the first that were found.
+    /// The mistakes; never empty. If there are many, the first that were found.
     pub list: Vec<Problem>,
-    /// Mistakes that are not listed.
+    /// Number of mistakes that are not listed.
     pub more: usize,
 }
 

@@ -11,7 +11,7 @@ use tickdeck_model::untrusted::{one_line, quoted};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The most mistakes of a file that are kept: each costs a search for what may have been meant.
+/// Maximum number of a file's mistakes that are kept: each costs a search for what may have been meant.
 const MAX_KEPT: usize = 64;
 /// Bytes shown of a text or a number.
 const MAX_VALUE: usize = 40;
@@ -154,7 +154,7 @@ impl<'r, 'd> Section<'r, 'd> {
         section.asked.into_inner()
     }
 
-    /// Returns whether a key is there and was not asked for yet, and counts it as asked for.
+    /// Returns whether a key is present and was not asked for yet, and marks it as asked for.
     pub(crate) fn take_unread(&self, key: &'static str) -> bool {
         let unread = self.has(key) && !self.asked.borrow().contains(&key);
         if unread {
@@ -297,7 +297,7 @@ impl<'r, 'd> Section<'r, 'd> {
         self.texts_that(key, "a list of texts, such as [\"a\", \"b\"]", |_| true)
     }
 
-    /// Reads a list of texts that are `good`; `wanted` describes those.
+    /// Reads a list of texts that satisfy `good`; `wanted` describes those.
     pub(crate) fn texts_that(
         &self,
         key: &'static str,

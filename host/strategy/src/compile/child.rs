@@ -1,9 +1,9 @@
 //! The host's side: a child process for each module.
 //!
-//! The child is this program as it runs, executed again from the image that the kernel holds, not from a path on disk that
-//! somebody may have changed meanwhile. What it answers is bounded and read with a deadline; an answer counts only if the
-//! child then ends with 0. A compiler that was taken over can still return code of its choice: the child keeps the host
-//! available, while the compiler stays in what has to be trusted (`docs/SECURITY.md`).
+//! The child is this same program, executed again from the image that the kernel holds, not from a path on disk that may have
+//! been changed since. Its answer is bounded and read with a deadline, and counts only if the child then exits with 0. A
+//! compromised compiler can still return code of its choice: the child keeps the host available, but the compiler remains part
+//! of the trusted code base (`docs/SECURITY.md`).
 
 use crate::compile::port::{Compilation, CompileJob, CompileLimits, Compiler, Confinement};
 use crate::compile::rules::Rules;
@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Interval at which a wait for the child looks whether it was canceled or is overdue.
+/// Interval at which a wait for the child checks for cancellation and its deadline.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a child may take to end after its answer.
@@ -25,10 +25,10 @@ const ENDING: Duration = Duration::from_secs(5);
 const UNCONFINED: &str = "this system has no filter of system calls, so the compiler, which reads strangers' modules, could have \
                           reached files and network; its memory and time are limited";
 
-/// Bytes of machine code for each byte of a module: some five as measured, up to ten for tiny ones.
+/// Limit on the bytes of machine code per byte of a module: about five as measured, up to ten for tiny ones.
 const CODE_PER_BYTE: usize = 32;
 
-/// Bytes of machine code that even an empty module may have.
+/// Bytes of machine code allowed even for an empty module.
 const LEAST_CODE: usize = 16 << 20;
 
 /// The program that is executed to compile.
@@ -106,7 +106,7 @@ impl ChildCompiler {
         let output = child.stdout.take().ok_or_else(lost)?;
         let deadline = Instant::now() + Duration::from_secs(self.limits.wall_s.into());
         let answer = std::thread::scope(|scope| {
-            // A child that ends early closes the pipe, and its end says why.
+            // A child that ends early closes the pipe; its exit status says why.
             scope.spawn(move || drop(send(input, job)));
             let mut output = Bounded {
                 compiler: self,
@@ -119,7 +119,7 @@ impl ChildCompiler {
             let answer =
                 answer.map_err(|error| output.failure.take().unwrap_or(Failure::of(error)));
             if matches!(answer, Err(ref failure) if !failure.is_by_the_child()) {
-                // Also lets the thread that sends go on, if the child does not read any more.
+                // Also unblocks the sending thread if the child no longer reads.
                 let _ = child.kill();
             }
             answer
@@ -202,7 +202,7 @@ fn read_answer(output: &mut Bounded<'_>) -> io::Result<Answer> {
     Ok(Answer { header, code })
 }
 
-/// The child's output: so many bytes, until a deadline.
+/// The child's output, limited in bytes and by a deadline.
 struct Bounded<'a> {
     compiler: &'a ChildCompiler,
     output: ChildStdout,
@@ -230,7 +230,7 @@ impl Read for Bounded<'_> {
     }
 }
 
-/// Reads what is there; nothing if `goes_on`, asked every now and then, ends the wait.
+/// Reads the available bytes; none if `goes_on`, which is polled, ends the wait.
 #[cfg(unix)]
 fn read_within(
     from: &mut (impl Read + std::os::fd::AsFd),
@@ -291,7 +291,7 @@ impl Failure {
     }
 }
 
-/// Explains the end of a child by the limit that it met.
+/// Explains the end of a child by the limit that it hit.
 #[cfg(unix)]
 fn ending(status: ExitStatus, limits: CompileLimits) -> String {
     use rustix::process::Signal;

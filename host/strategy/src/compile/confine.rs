@@ -1,9 +1,10 @@
-//! What a compiling process may use and reach: so much memory and CPU time, its two pipes, and nothing else.
+//! What a compiling process may use and reach: limited memory and CPU time, its two pipes, and nothing else.
 
 use crate::compile::port::Confinement;
 use crate::compile::rules::Rules;
 
-/// Confines this process for the rest of its life. Returns whether it can reach nothing; an error if it must and cannot.
+/// Confines this process for the rest of its life. Returns whether it is fully cut off; an error if that is required but
+/// impossible.
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -17,7 +18,7 @@ pub(super) fn confine(rules: &Rules) -> Result<bool, String> {
     }
 }
 
-/// As on Linux, without any of it.
+/// Like the one on Linux, but without any confinement.
 #[cfg(not(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -57,7 +58,7 @@ mod linux {
     /// Sets limits, and ties this process to its parent.
     pub(super) fn limit(rules: &Rules) -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // The parent may have ended before the line above.
+        // The parent may have exited before the line above.
         let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
         if parent.map(|pid| pid.get().cast_unsigned()) != Some(rules.parent) {
             return Err(io::Error::other("the host that asked has ended"));
@@ -131,8 +132,8 @@ mod linux {
         libc::SYS_poll,
     ];
 
-    /// Allows what a compiler with threads needs, and no more: no file, no socket, no process, no executable memory. Whatever else
-    /// is tried fails with `EPERM`.
+    /// Allows what a multithreaded compiler needs, and no more: no file, no socket, no process, no executable memory. Any other
+    /// system call fails with `EPERM`.
     pub(super) fn filter_system_calls() -> Result<(), String> {
         let architecture = std::env::consts::ARCH.try_into();
         let architecture = architecture.map_err(|error| format!("{error}"))?;
@@ -157,7 +158,7 @@ mod linux {
 
     fn rules() -> Result<Calls, String> {
         let mut rules: Calls = CALLS.iter().map(|call| (*call, Vec::new())).collect();
-        // So that the first program's answer stands.
+        // So that the verdict of the first filter program stands.
         rules.insert(libc::SYS_clone3, Vec::new());
         let masked = |argument, mask: i32, value: i32| {
             let operator = SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned()));
@@ -171,7 +172,7 @@ mod linux {
         rules.insert(libc::SYS_clone, vec![thread]);
         let name = u64::from(libc::PR_SET_NAME.cast_unsigned());
         rules.insert(libc::SYS_prctl, vec![condition(0, SeccompCmpOp::Eq, name)?]);
-        // Its own limits, which can only fall, and signals to itself, as for `abort`.
+        // Its own limits, which can only be lowered, and signals to itself, as for `abort`.
         rules.insert(
             libc::SYS_prlimit64,
             vec![condition(0, SeccompCmpOp::Eq, 0)?],

@@ -1,9 +1,9 @@
 //! From the untrusted bytes of a file to machine code.
 //!
-//! Reading, validating, encoding and compiling a module is work on a stranger's bytes by large libraries, and none of it has a
-//! bound of its own. The host has it done in a child process, a fresh one for each module ([`ChildCompiler`]), which may
-//! use so much memory and time and can reach nothing. Tests, benchmarks and builds of one's own code compile in their own
-//! process ([`InProcess`]).
+//! Reading, validating, encoding and compiling a module means running large libraries on a stranger's bytes, and none of it is
+//! bounded by itself. The host does it in a child process, a fresh one for each module ([`ChildCompiler`]), which has limited
+//! memory and time and can reach nothing. Tests, benchmarks and builds of one's own code compile in their own process
+//! ([`InProcess`]).
 
 mod child;
 mod confine;

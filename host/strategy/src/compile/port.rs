@@ -14,7 +14,7 @@ pub struct CompileJob<'a> {
     pub nan_canonicalisation: bool,
 }
 
-/// A compiled module: machine code for an engine of the same settings, and what its names say.
+/// A compiled module: machine code for an engine with the same settings, and the facts derived from its names.
 pub struct Compilation {
     pub(crate) shape: Shape,
     /// The output of `Engine::precompile_component`.
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Compilation {
     }
 }
 
-/// The most that compiling one module may use.
+/// The limits of compiling one module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
     /// Address space of the compiler, in MiB.
@@ -60,14 +60,14 @@ pub trait Compiler: std::fmt::Debug + Send + Sync {
     /// Takes milliseconds to minutes.
     ///
     /// # Errors
-    /// The module is not a strategy, or takes more to compile than it may; the text names the file, the place and the fix.
+    /// The module is not a strategy, or exceeds a limit of compiling; the text names the file, the place and the fix.
     fn compile(&self, job: &CompileJob<'_>) -> Result<Compilation, LoadError>;
 
-    /// Ends every compilation that runs, and refuses further ones: the host stops.
+    /// Ends every running compilation, and refuses further ones, because the host stops.
     fn cancel(&self) {}
 }
 
-/// Whether a module may be compiled where this system can't keep the compiler from files and network.
+/// Whether a module may be compiled if the system can't keep the compiler from files and network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confinement {
     /// It may not.
@@ -93,7 +93,7 @@ impl Confinement {
     }
 }
 
-/// Where there is a filter of system calls for this platform, confinement is required unless the settings say otherwise.
+/// If this platform has a system call filter, confinement is required unless the settings say otherwise.
 impl Default for Confinement {
     fn default() -> Self {
         match confinement_is_supported() {
@@ -103,7 +103,7 @@ impl Default for Confinement {
     }
 }
 
-/// Whether a filter of system calls exists for this platform. The kernel may still refuse it.
+/// Whether there is a system call filter for this platform. The kernel may still refuse it.
 pub const fn confinement_is_supported() -> bool {
     cfg!(all(
         target_os = "linux",

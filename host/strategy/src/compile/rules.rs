@@ -1,4 +1,4 @@
-//! What the host tells its child before it sends the module: how much it may use, and who waits for it.
+//! What the host tells its child before it sends the module: the limits, and the process that waits for the answer.
 
 use crate::compile::port::{CompileLimits, Confinement};
 

@@ -11,8 +11,8 @@ use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
 /// Compiles one module and returns the exit code, if this process was started for that by a
-/// [`ChildCompiler`](crate::compile::ChildCompiler). A program that uses one calls this first of all, before it opens
-/// anything or starts a thread.
+/// [`ChildCompiler`](crate::compile::ChildCompiler). A program that uses one must call this first, before it opens anything
+/// or starts a thread.
 pub fn serve_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next()? != CHILD_ARGUMENT {

@@ -1,4 +1,4 @@
-//! What the host and its compiler tell each other over two pipes.
+//! The protocol between the host and its compiler, over two pipes.
 //!
 //! A job is a header, whose length precedes it in four bytes, and the bytes of the module until the pipe ends. An answer is
 //! a header of the same form, and the machine code until the pipe ends. Both sides are the same program, so the form may
@@ -9,7 +9,7 @@ use crate::load::Shape;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
-/// Bytes of a header: names of a module's imports and exports, or an error.
+/// Maximum size of a header in bytes: names of a module's imports and exports, or an error.
 const MAX_HEADER: usize = 1 << 20;
 
 /// The header of a job.

@@ -1,4 +1,4 @@
-//! The hand-made boundary against the derived one: byte for byte, for every kind of event and of action.
+//! The hand-written boundary against the derived one: byte for byte, for every kind of event and action.
 
 #[path = "../../../../tests/support/guests.rs"]
 mod guests;
@@ -12,7 +12,7 @@ use wasmtime::component::{Component, Instance, Linker, TypedFunc};
 use wasmtime::{Engine, Store};
 use zerocopy::IntoBytes as _;
 
-/// Gives back the bytes that a lowering wrote, and takes bytes for actions.
+/// Returns the bytes that a lowering wrote, and takes bytes for actions.
 const PROBE: &str = "
     package test:probe;
     world probe {
@@ -24,7 +24,7 @@ const PROBE: &str = "
         export bytes: func(raw: list<u8>) -> list<u8>;
     }";
 
-/// Memory starts as zeros and is never used twice, so what a lowering leaves out shows as zeros.
+/// Memory starts zeroed and is never reused, so anything that a lowering leaves out shows as zeros.
 const PROBE_CORE: &str = r#"(module
     (memory (export "memory") 4)
     (global $heap (mut i32) (i32.const 64))

@@ -10,7 +10,7 @@ pub struct WatchConfig {
     pub folder: PathBuf,
     /// Time that a plugin's files must stay unchanged before they are read.
     pub settle: Duration,
-    /// Least time before a plugin that keeps changing is read, and before a truncated one is refused.
+    /// Minimum time before a plugin that keeps changing is read, and before a truncated one is refused.
     pub settle_cap: Duration,
     /// Interval at which the folder is polled without a hint.
     pub rescan: Duration,

@@ -15,7 +15,7 @@ pub(super) struct Poll<'a> {
     pub(super) now: Duration,
     pub(super) wall: SystemTime,
     pub(super) bytes_read: u64,
-    /// Maximum number of bytes to read, give or take a plugin.
+    /// Maximum number of bytes to read, exceeded by at most one plugin.
     pub(super) budget: u64,
     pub(super) plugins_read: u64,
     pub(super) changes: Vec<PluginChange>,
@@ -36,7 +36,7 @@ pub(super) struct Entry {
     phase: Phase,
     /// The content last reported as ready.
     reported: Option<Fingerprint>,
-    /// Whether that report was of no use, because the files had changed by the time that they were read again.
+    /// Whether that report was useless because the files had changed by the time they were read again.
     was_outrun: bool,
     /// The last refusal, unless the plugin has been valid since.
     refused: Option<Refused>,
@@ -78,7 +78,7 @@ impl Entry {
         }
     }
 
-    /// Reports the plugin even if it is then what was reported last.
+    /// Has the plugin reported even if it equals what was reported last.
     pub(super) fn report_again(&mut self) {
         self.was_outrun = true;
         self.recheck();

@@ -78,7 +78,7 @@ impl FileStamp {
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
         let tick = if nanoseconds == 0 { COARSE_TICK } else { TICK };
         let apart = wall.duration_since(changed);
-        // Times ahead of the clock mean nothing; treating them all as fresh would mean reading for ever.
+        // Times ahead of the clock mean nothing; treating them all as fresh would mean reading forever.
         apart.unwrap_or_else(|ahead| ahead.duration()) < tick
     }
 }

@@ -95,13 +95,13 @@ impl Folder {
         self.is_hinted = true;
     }
 
-    /// Makes the next poll soon, and lets it read everything, even plugins that appear unchanged.
+    /// Makes the next poll soon, and has it read everything, even plugins that appear unchanged.
     pub fn recheck(&mut self) {
         self.entries.values_mut().for_each(Entry::recheck);
         self.hint();
     }
 
-    /// Makes the next poll soon, and reports a plugin even if it is what was reported last.
+    /// Makes the next poll soon, and has a plugin reported even if it equals what was reported last.
     pub fn report_again(&mut self, name: &str) {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.report_again();

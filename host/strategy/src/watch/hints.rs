@@ -124,11 +124,11 @@ enum Concern {
     Folder,
 }
 
-/// Classifies a notification. Only names are compared, because systems may spell paths otherwise than they were given.
+/// Classifies a notification. Only names are compared, because systems may spell paths differently.
 fn concern(event: &Event, folder: Option<&OsStr>) -> Concern {
     let moves = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        // A poll opens the folder itself; treating that as a change would mean polling for ever.
+        // A poll opens the folder itself; treating that as a change would mean polling forever.
         EventKind::Access(_) => return Concern::None,
         EventKind::Create(_) | EventKind::Remove(_) => true,
         EventKind::Modify(kind) => matches!(kind, ModifyKind::Name(_)),

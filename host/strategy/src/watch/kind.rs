@@ -121,12 +121,12 @@ enum Place {
     Length(u64, u32),
     /// Within a section's content, with bytes left.
     Content(u64),
-    /// Within a length that is none.
+    /// Within an invalid length.
     Lost,
 }
 
 impl Glance {
-    /// Takes in the next piece of the file.
+    /// Processes the next piece of the file.
     pub(super) fn see(&mut self, piece: &[u8]) {
         let first = HEAD.saturating_sub(self.head.len()).min(piece.len());
         self.head.extend_from_slice(&piece[..first]);
@@ -173,8 +173,8 @@ impl Glance {
 }
 
 impl Place {
-    /// Goes on by one byte, with so many at hand behind it; returns how many of those can be skipped. The loader checks the
-    /// contents of the sections.
+    /// Advances by one byte, with `at_hand` bytes available after it; returns how many of those can be skipped. The loader
+    /// checks the contents of the sections.
     fn step(&mut self, byte: u8, at_hand: usize) -> usize {
         match *self {
             // The byte is the section's id.
@@ -195,7 +195,7 @@ impl Place {
         0
     }
 
-    /// Skips what is at hand of a section's content.
+    /// Skips the available part of a section's content.
     fn enter(&mut self, left: u64, at_hand: usize) -> usize {
         let skipped = usize::try_from(left).map_or(at_hand, |left| left.min(at_hand));
         *self = match left - skipped as u64 {

@@ -12,5 +12,5 @@ pub const MAX_SETTINGS: u64 = 1 << 20;
 /// Maximum size of a signature file, in bytes.
 pub const MAX_SIGNATURE: u64 = 64 << 10;
 
-/// Bytes that one poll reads, give or take a plugin; the next poll continues.
+/// Bytes that one poll reads, exceeded by at most one plugin; the next poll continues.
 pub const READ_BUDGET: u64 = 256 << 20;

@@ -23,7 +23,8 @@
 //!   until nothing has changed for [`WatchConfig::settle_cap`], because a slow copy pauses; only then is it refused.
 //! - **Reading.** Only plain files are opened, without blocking, and only up to a limit. A file that changes while it
 //!   is read settles again. Links are followed; a link that is redirected is a change. A module is hashed and classified
-//!   in passing, and read again when it is loaded ([`Plugin::bytes`]): what is refused, or never loaded, takes no memory.
+//!   while it is read, and read again when it is loaded ([`Plugin::bytes`]): one that is refused or never loaded uses no
+//!   memory.
 //! - **Unchanged files are not read.** But file times have ticks, so a file that changed within a tick of being read could
 //!   hide a second change: it is read again at the next poll.
 //! - **Content decides.** [`PluginChange::Ready`] comes only when [`Plugin::fingerprint`] differs from the last one that

@@ -11,7 +11,7 @@ pub(super) struct Opened {
     length: u64,
 }
 
-/// Opens a file without blocking, in case a FIFO has replaced it since it was examined; `None` if it is no plain file.
+/// Opens a file without blocking, in case a FIFO has replaced it since it was examined; `None` if it is not a plain file.
 pub(super) fn open_plain(path: &Path) -> io::Result<Option<Opened>> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let file = File::options()
@@ -24,7 +24,7 @@ pub(super) fn open_plain(path: &Path) -> io::Result<Option<Opened>> {
 }
 
 impl Opened {
-    /// Reads the whole file; `None` if it is longer than `most` bytes.
+    /// Reads the whole file; `None` if it has more than `most` bytes.
     pub(super) fn read(self, most: u64) -> io::Result<Option<Vec<u8>>> {
         if self.length > most {
             return Ok(None);

@@ -27,8 +27,8 @@ pub struct Plugin {
     pub signature: Option<Vec<u8>>,
 }
 
-/// Where a module file's content is. A folder may hold many large files of which few are ever loaded, so what the watcher
-/// has seen stays on disk.
+/// Where a module file's content is. A folder may hold many large files of which few are ever loaded, so the watcher does not
+/// keep them in memory.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ModuleContent {
     /// In the file at [`Plugin::path`].
@@ -81,7 +81,7 @@ impl Plugin {
             .as_ref()
             .map(|sidecar| sidecar.text.as_bytes());
         for content in [settings, self.signature.as_deref()] {
-            // Hashes of one length, so that no content of one file can pass for another file's.
+            // Hashes have a fixed length, so that the content of one file cannot pass for another's.
             hasher.update([u8::from(content.is_some())]);
             hasher.update(ModuleHash::of(content.unwrap_or_default()).0);
         }

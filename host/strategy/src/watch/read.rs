@@ -33,7 +33,7 @@ pub(super) enum Retry {
     AnyTime,
 }
 
-/// Bytes of a module file that are in memory at a time: it is hashed and classified in passing, and none of it is kept.
+/// Bytes of a module file in memory at a time: it is hashed and classified while it is read, and none of it is kept.
 const PIECE: usize = 64 << 10;
 
 /// Why one file was not read.
@@ -310,7 +310,7 @@ mod tests {
             &remove,
             &|| {
                 remove();
-                // Opening it and waiting for a writer would wait for ever.
+                // Opening it and waiting for a writer would block forever.
                 let made = Command::new("mkfifo").arg(&module).status();
                 assert!(made.unwrap().success());
             },

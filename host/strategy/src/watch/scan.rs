@@ -30,7 +30,7 @@ pub struct Scan {
 /// # Errors
 /// The folder is missing, cannot be read, or has too many entries.
 pub fn scan(folder: &Path) -> Result<Scan, WatchError> {
-    // As the watcher does, which knows by its path what was refused already.
+    // Absolute like the watcher's, which recognises earlier refusals by path.
     let folder = &std::path::absolute(folder).map_err(|source| WatchError::Folder {
         folder: Untrusted::path(folder),
         source,

@@ -3,7 +3,7 @@
 use super::config::WatchConfig;
 use std::time::Duration;
 
-/// The least time between two polls, whatever the configuration.
+/// The minimum time between two polls, whatever the configuration.
 const LEAST_GAP: Duration = Duration::from_millis(5);
 
 /// The intervals of settling.
@@ -142,7 +142,7 @@ mod tests {
         check(unfinished(9), same, there, 2_008, unfinished(9), Wait);
         check(unfinished(9), same, there, 2_009, unfinished(9), Read);
         check(unfinished(9), other, there, 900, settling(900, 900), Wait);
-        // At the cap: a change keeps waiting, half a settle without one does not, unless the module is absent.
+        // At the cap: keeps waiting after a change, but not after half a settle without one, unless the module is absent.
         let long = settling(0, 1_990);
         check(long, other, there, 2_000, settling(0, 2_000), Wait);
         check(long, same, there, 2_000, long, Wait);

@@ -16,7 +16,7 @@ pub(super) struct Pending {
     pub(super) stop: bool,
     pub(super) hint: bool,
     pub(super) recheck: bool,
-    /// Plugins to be reported even if they are what was reported.
+    /// Plugins to be reported even if they equal what was reported last.
     pub(super) again: BTreeSet<String>,
     /// The watched folder may have been replaced.
     pub(super) replaced: bool,

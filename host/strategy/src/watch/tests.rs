@@ -112,7 +112,7 @@ impl Bench {
     }
 }
 
-/// With the content of a plugin as it is when it is reported.
+/// Loads the content of a plugin as it is when it is reported.
 fn held(mut change: PluginChange) -> PluginChange {
     if let PluginChange::Ready(plugin) = &mut change {
         plugin.content = ModuleContent::Held(plugin.bytes().unwrap());

@@ -70,8 +70,8 @@ impl Watcher {
         self.signal.set(|pending| pending.recheck = true);
     }
 
-    /// Reports a plugin again once it has settled, even if it is then what was reported last: its files had changed when they were to be
-    /// used.
+    /// Reports a plugin again once it has settled, even if it equals what was reported last: its files had changed when they
+    /// were about to be used.
     pub fn report_again(&self, name: &str) {
         self.signal.set(|pending| {
             pending.again.insert(name.to_owned());

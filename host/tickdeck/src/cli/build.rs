@@ -16,8 +16,8 @@ use tickdeck_toolchain::rust;
 
 /// Build strategies and install their modules in the plugins folder.
 ///
-/// Adds the WebAssembly target with rustup if it is missing. A module is installed atomically, and then checked as `check`
-/// does.
+/// Adds the WebAssembly target with rustup if it is missing. Each module is installed atomically, and then checked as by
+/// `tickdeck check`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck build plugins/ema-cross

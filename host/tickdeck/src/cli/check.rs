@@ -30,7 +30,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode> {
-        // Without the cache, so that the time printed is that of a compilation.
+        // No cache: the time printed must be that of a real compilation.
         let compiling = Compiling {
             cache: None,
             ..Compiling::of_host(&WasmSettings::default())

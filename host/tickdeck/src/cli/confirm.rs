@@ -1,4 +1,4 @@
-//! Asks for confirmation of what cannot be undone.
+//! Asks for confirmation before an action that cannot be undone.
 
 use anyhow::{Context, Result};
 use std::io::{BufRead, Write};

@@ -92,7 +92,7 @@ impl Dev {
             fresh: false,
         };
         let shown = Shown {
-            // Operators find the host by it: the deck's own folder is temporary and has a random name.
+            // Operators find the host by this path: the deck's own folder is temporary and has a random name.
             deck: dev_loop.folder().to_owned(),
             since,
             ends_unattended: false,

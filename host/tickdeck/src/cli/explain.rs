@@ -23,7 +23,7 @@ use tickdeck_recording::{DataReels, OrderHistory, RecordedRun, order_history, se
 /// Explain why an order was sent and what became of it: the event that caused it, the market and position that the strategy
 /// saw, its decision, the result of the order checks, when it was sent, and the venue's answers.
 ///
-/// The run is replayed up to that point, so the strategy's state is exactly the one in which it got the event.
+/// The run is replayed up to that point, so the strategy's state is exactly what it was when the event arrived.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck explain ema-cross/7
@@ -39,7 +39,7 @@ pub(super) struct Explain {
     /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// Write the state in which the strategy got the event to a file
+    /// Write the state that the strategy had when it got the event to a file
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Print one JSON object and nothing else
@@ -68,13 +68,13 @@ struct Step {
 struct Outcome {
     run: u32,
     order: String,
-    /// The id that the venue knows.
+    /// The id known to the venue.
     client_order_id: String,
     /// The version that decided it.
     version: String,
     /// The hash of its module.
     module: String,
-    /// The state in which it got the event, if it saves a state.
+    /// The strategy's state when it got the event, if it saves one.
     state: Option<StateInfo>,
     steps: Vec<Step>,
 }
@@ -122,11 +122,11 @@ impl Explain {
 /// A strategy's state.
 #[derive(Debug, Serialize)]
 struct StateInfo {
-    /// The event that it had not handled yet.
+    /// The first event that it had not handled yet.
     before_event: u64,
     schema: u32,
     bytes: usize,
-    /// The first bytes, in hexadecimal digits.
+    /// The first bytes, in hex.
     begins: String,
 }
 
@@ -151,7 +151,7 @@ fn order(text: &str) -> Result<(String, OrderNumber), String> {
     Ok((name.to_owned(), number.parse().map_err(|_| wrong())?))
 }
 
-/// Explains why an order is missing: most often its strategy is.
+/// Explains why an order was not found: most often because the run has no such strategy.
 fn not_found(run: &RecordedRun, name: &str, error: anyhow::Error) -> anyhow::Error {
     let manifest = match tickdeck_recording::RunManifest::read(&run.folder) {
         Ok(manifest) => manifest,
@@ -355,7 +355,7 @@ fn steps(
             ..step(what, event.ts_host, describe::untimed_event(event, names))
         });
     }
-    // The chain of the decision comes first, the rest in order of time.
+    // The steps of the decision come first, the rest in time order.
     steps[4..].sort_by(|a, b| a.at.cmp(&b.at));
     steps
 }

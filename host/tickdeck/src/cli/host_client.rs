@@ -33,7 +33,7 @@ impl Host {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Sends a request and prints the answer, and each fact that comes true after it. Fails if one does not.
+    /// Sends a request and prints the answer, then each consequence as it takes effect. Fails if one does not.
     pub(super) fn follow(&self, request: &Request) -> Result<ExitCode> {
         let (mut answers, mut printed) = (Vec::new(), Ok(true));
         let followed = self.connect()?.follow(request, |answer| {

@@ -32,7 +32,7 @@ impl Kill {
                 );
                 return Ok(ExitCode::from(USAGE_ERROR));
             }
-            // There is nothing to confirm if no host is there.
+            // Fail before asking if no host is running.
             drop(self.host.connect()?);
             if !confirmed("cancel every order and deny new ones?")? {
                 bail!("canceled, nothing was done");

@@ -1,5 +1,5 @@
-//! Findings about the machine from what the system reports. Each is derived from a text alone, or from its absence, so
-//! that it can be tested on any machine.
+//! Findings about the machine from what the system reports. Each depends only on a text, or on its absence, so that it can
+//! be tested on any machine.
 
 use super::finding::Finding;
 
@@ -13,9 +13,9 @@ const CPU_TIMES: &str = "/proc/stat";
 
 /// Number of cores from which some can be dedicated to trading.
 const CORES_TO_SPARE: usize = 4;
-/// Load per core that other work may cause.
+/// Load per core tolerated from other work.
 const BUSY: f64 = 0.5;
-/// Time taken by the hypervisor that is visible in tail latencies, in percent.
+/// Steal time, in percent, from which it shows in tail latencies.
 const STOLEN: f64 = 1.0;
 
 /// Returns all findings that need no measurement.
@@ -72,7 +72,7 @@ fn isolation_in(isolated: Option<&str>, no_hz: Option<&str>, cores: usize) -> Fi
     const WHAT: &str = "isolation";
     let named = |text: Option<&str>| {
         let text = text.map_or("", str::trim);
-        // The kernel prints this for none.
+        // The kernel prints `(null)` for none.
         (!text.is_empty() && text != "(null)").then(|| text.to_owned())
     };
     if isolated.is_none() && no_hz.is_none() {

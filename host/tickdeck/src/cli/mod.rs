@@ -81,7 +81,7 @@ impl Cli {
     /// Carries out the command.
     ///
     /// # Errors
-    /// The failure, as a sentence that names the thing, the place and the fix.
+    /// The failure, as a sentence that names the problem, its place and the fix.
     pub fn run(self) -> Result<ExitCode> {
         self.command.run()
     }

@@ -126,7 +126,7 @@ pub(super) fn module(file: &Path, inspection: &Inspection, signer: &Signer) -> M
     }
 }
 
-/// Returns texts from outside, fit to be shown.
+/// Returns untrusted texts, escaped for display.
 pub(super) fn shown(texts: &[Untrusted]) -> Vec<String> {
     texts.iter().map(Untrusted::to_string).collect()
 }

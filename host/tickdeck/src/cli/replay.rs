@@ -30,13 +30,13 @@ use tickdeck_recording::{
 };
 
 /// Replay a recorded run and report the first difference: the same modules get the same events, through every swap, trap
-/// and rollback, and must decide the same, byte for byte.
+/// and rollback, and must make the same decisions, byte for byte.
 ///
-/// The host's order checks and order books are replayed too, so that what was denied is denied again. Exit code 0: equal.
+/// The host's order checks and order books are replayed too, so the same orders are denied again. Exit code 0: equal.
 /// 1: different, or the recording cannot be read.
 ///
-/// With --strategy, the run is played with another module for a strategy: the venue is simulated again and answers what is
-/// decided now, and differences in decisions and results are reported. Exit code 0 either way.
+/// With --strategy, the run is played with another module for a strategy: the venue is simulated again and answers the new
+/// decisions, and differences in decisions and results are reported. Exit code 0 either way.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck replay data
@@ -91,11 +91,11 @@ struct Outcome {
     ended: bool,
     /// Whether a host is still running it.
     running: bool,
-    /// Actions decided before a crash and not recorded.
+    /// Actions decided before a crash but not recorded.
     unrecorded: u64,
-    /// Whether something was left out because the machine went down before all was on disk.
+    /// Whether something was left out because the machine went down before everything was on disk.
     left_out: bool,
-    /// Strategies that were quarantined when the run was resumed: up to there their decisions are those on the reel.
+    /// Strategies that were quarantined when the run was resumed: up to there their decisions are read from the reel.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_called: Vec<String>,
     elapsed_s: f64,
@@ -143,7 +143,7 @@ impl Replay {
                 .divergence
                 .as_ref()
                 .and_then(|first| first.strategy);
-            // Nobody is shown the same twice.
+            // With --step or --speed the difference has already been shown.
             let differs = differs.filter(|_| !self.step && self.speed.is_none());
             let not_called = not_called.iter().map(|id| names.strategy(*id));
             let not_called: Vec<String> = not_called.collect();
@@ -252,13 +252,13 @@ fn show(event: &Event, effects: &[Effect], asks: bool, names: &Names) -> u64 {
     {
         text += &format!("{:>8}  {line}\n", "");
     }
-    // Without a reader there is nobody to continue.
+    // If nobody reads the output, nobody can continue.
     if !print(&text).unwrap_or(false) || !asks {
         return 0;
     }
     loop {
         let mut line = String::new();
-        // The end of the input quits.
+        // End of input quits.
         if !matches!(std::io::stdin().read_line(&mut line), Ok(1..)) {
             return 0;
         }
@@ -325,7 +325,7 @@ fn outcome(replayed: &Replayed, run: u32) -> Outcome {
     }
 }
 
-/// Formats the outcome. `asked` says that the replay was to end there, so that the end says nothing about the run.
+/// Formats the outcome. With `asked`, the replay stopped where it was told to, which says nothing about the run's own end.
 fn text(outcome: &Outcome, asked: bool) -> String {
     let Outcome {
         events,

@@ -30,7 +30,7 @@ const UNATTENDED: Duration = Duration::from_secs(30);
 /// How the tape is played.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunOptions {
-    /// Seed of everything random: the same seed gives the same market [default: 7]
+    /// Random seed: the same seed gives the same market [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Stop after this many market events (quotes, trades, book updates)
@@ -45,10 +45,10 @@ pub(super) struct RunOptions {
     /// Number of threads that run strategies; does not affect results in lockstep [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
-    /// Most events in one call of a strategy; does not affect results in lockstep [default: 1024]
+    /// Maximum number of events per call of a strategy; does not affect results in lockstep [default: 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
-    /// Split batches at random places from this seed, to test that it changes nothing
+    /// Split batches at random points from this seed, to test that splitting does not affect results
     #[arg(long, value_name = "N")]
     split_seed: Option<u64>,
     /// Stop after this much wall time, such as 30s or 5m
@@ -103,7 +103,7 @@ impl RunOptions {
             .dev_loop
             .map(|dev_loop| dev_loop.spawn(deck.feed.clone()));
         let dev_loop = dev_loop.transpose()?;
-        // Last to come and first to go: while it answers, everything that it asks is there.
+        // Started last and dropped first: while it answers, everything that it queries is there.
         let commands = deck.operator.commands.clone();
         let server = listen(&shown.deck, deck.operator, display);
         let facts = RunFacts {
@@ -150,7 +150,7 @@ impl RunOptions {
         outcome(report)
     }
 
-    /// Returns what the command line says over the settings.
+    /// Returns the settings that the command line overrides.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             seed: self.seed,
@@ -179,8 +179,8 @@ impl RunOptions {
         }
     }
 
-    /// Wall time after which it ends. Without one, an unattended demonstration would play for ever unless it is
-    /// counted in events, or is a capture that plays to its end at once.
+    /// Returns the wall time after which the run ends. Without a limit, an unattended demonstration would run forever,
+    /// unless it ends after a number of events or plays a capture at full speed.
     fn limit(&self, unattended: bool, config: &Config) -> Option<Duration> {
         let counted = self.events.is_some();
         let ends_soon = (!self.capture.is_empty() || config.plays_captures_only())
@@ -202,7 +202,7 @@ fn report_inactive(deck: &RunningDeck) {
     }
 }
 
-/// Lets operators speak to this host. Without a socket it trades all the same.
+/// Opens the socket for operators. The host trades without it if that fails.
 fn listen(deck: &Path, operator: Operator, display: Display) -> Option<Server> {
     let server = socket_path(deck).and_then(|path| Server::open(&path, Arc::new(operator)));
     match server {

@@ -16,7 +16,8 @@ use tickdeck_strategy::watch::MAX_SETTINGS;
 /// Sign modules, so that decks that trust your key run them.
 ///
 /// Writes the signature to FILE.minisig next to the file, in the format of the `minisign` tool, whose keys work as well. The
-/// signature of NAME.wasm covers NAME.toml beside it: sign again after either changed. A deck trusts the keys listed in its tickdeck.toml: [wasm] trusted_keys = ["RWQ..."].
+/// signature of NAME.wasm covers NAME.toml beside it: sign again after changing either. A deck trusts the keys listed in its
+/// tickdeck.toml: [wasm] trusted_keys = ["RWQ..."].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck sign --new-key ~/.tickdeck.key

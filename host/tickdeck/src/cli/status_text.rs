@@ -13,9 +13,9 @@ use tickdeck_model::untrusted::printable;
 
 /// Digits of a hash shown in a table; `show` and `--json` have all of them.
 const HASH_SHOWN: usize = 12;
-/// A lag from which on it is shown.
+/// Smallest lag that is shown.
 const LAG_SHOWN_NS: u64 = 1_000_000;
-/// Characters of the longest bar.
+/// Length of the longest bar, in characters.
 const BAR: u64 = 30;
 
 /// Formats an answer.

@@ -15,7 +15,7 @@ use tickdeck_recording::names::Names;
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(50);
-/// Most working orders in the view.
+/// Maximum number of working orders shown.
 const MOST_ORDERS: usize = 100;
 
 /// An event with its effects, and whether the run waits there.

@@ -43,13 +43,13 @@ enum Action {
         after_help = "Examples:\n  tickdeck strategies resume ema-cross\n  tickdeck strategies resume --all"
     )]
     Resume(OneOrAll),
-    /// Read the module again and swap it in
+    /// Reload the module and swap it in
     #[command(after_help = "Example:\n  tickdeck strategies reload ema-cross")]
     Reload(One),
     /// Swap the previous generation back in
     #[command(after_help = "Example:\n  tickdeck strategies rollback ema-cross")]
     Rollback(One),
-    /// Swap in the version in the shadow
+    /// Swap in the shadow version
     #[command(after_help = "Example:\n  tickdeck strategies promote ema-cross")]
     Promote(One),
     /// Stop a strategy and remove it from the deck

@@ -68,7 +68,7 @@ impl Top {
         let first = self.host.status()?;
         ctrlc::set_handler(|| {
             ratatui::restore();
-            // The cursor comes back only when the terminal is dropped, which an exit skips; a failure changes nothing.
+            // Dropping the terminal restores the cursor, but an exit skips the drop. A failure here is harmless.
             let _ = crossterm::execute!(std::io::stdout(), crossterm::cursor::Show);
             std::process::exit(INTERRUPTED.into());
         })
@@ -88,7 +88,7 @@ struct Poll {
     answers: Receiver<Result<HostStatus>>,
 }
 
-/// Asks the host on a thread of its own, so that a stuck host does not keep keys from being read.
+/// Polls the host on a thread of its own, so that a stuck host does not block the keyboard.
 fn poll(host: Host) -> Result<Poll> {
     let (asks, asked) = sync_channel(1);
     let (answer, answers) = sync_channel(1);

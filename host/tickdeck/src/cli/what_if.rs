@@ -21,7 +21,7 @@ use tickdeck_recording::{Comparison, Counts, DataReels, RecordedRun, compare};
 pub(super) struct WhatIf<'a> {
     pub(super) name: &'a str,
     pub(super) file: &'a Path,
-    /// Most differences to report.
+    /// Maximum number of differences to report.
     pub(super) most: usize,
     pub(super) json: bool,
 }
@@ -31,7 +31,7 @@ pub(super) struct WhatIf<'a> {
 struct Outcome {
     run: u32,
     strategy: String,
-    /// Decisions of all strategies that only one of the runs made.
+    /// Decisions that only one of the two runs made, over all strategies.
     differences: usize,
     strategies: Vec<Row>,
     /// The first differences.

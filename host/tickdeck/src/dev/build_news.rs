@@ -8,7 +8,7 @@ use tickdeck_model::Untrusted;
 use tickdeck_strategy::LogLevel;
 use tickdeck_toolchain::rust::Failure;
 
-/// Most errors of a build shown in the view.
+/// Maximum number of a build's errors shown in the view.
 const MOST_ERRORS: usize = 50;
 
 /// The times of the steps from a save to the version that trades.
@@ -64,7 +64,7 @@ pub struct BuildPrinter;
 
 impl BuildReporter for BuildPrinter {
     fn report(&mut self, name: &str, news: &BuildNews) {
-        // Without a reader the loop continues: the builds matter, not the lines.
+        // The loop continues even if nobody reads the output: the builds matter, not the lines.
         let text = news.text("waiting for the next save");
         let _ = print(&format!("{name}: {text}\n"));
     }
@@ -88,7 +88,7 @@ impl BuildReporter for FeedReporter {
 }
 
 impl BuildNews {
-    /// Returns whether the news are worth a line in the log; other steps are only shown while they last.
+    /// Returns whether the news is worth a line in the log; other steps are only shown while they last.
     const fn is_worth_a_line(&self) -> bool {
         !matches!(
             self,

@@ -17,7 +17,7 @@ use tickdeck_toolchain::rust::{Job, Outcome, Project};
 use tickdeck_toolchain::watch::debounce::{Debounce, DebounceStep, SourceState};
 use tickdeck_toolchain::watch::sources::{Changed, LOOK_EVERY, Sources};
 
-/// A message that wakes the loop before its next look.
+/// A message that wakes the loop before its next poll.
 enum Message {
     /// The build of this number has ended.
     Ended(u64),
@@ -156,7 +156,7 @@ impl DevLoop {
         })
     }
 
-    /// Waits for a message or for the next look, and handles it.
+    /// Waits for a message or for the next poll, and handles it.
     fn turn(&mut self, reporter: &mut dyn BuildReporter) {
         // It never disconnects: `self` holds a sender.
         match self.inbox.recv_timeout(LOOK_EVERY) {
@@ -227,7 +227,7 @@ impl DevLoop {
             )
         })?;
         let settings = match self.with_settings {
-            // Settings that cannot be read count as none.
+            // Unreadable settings count as none.
             true => std::fs::read(self.sources.settings())
                 .ok()
                 .or_else(|| Some(SETTINGS.to_vec())),
@@ -324,8 +324,8 @@ impl Delivery {
     }
 }
 
-/// Estimates when a change found between two looks happened: the file's time if that lies between them, or else the
-/// first look.
+/// Estimates when a change detected between two polls happened: the file's time if it lies between them, otherwise the
+/// time of the first poll.
 fn moment(changed: Changed, before: Instant, now: Instant) -> Instant {
     let since = changed
         .at

@@ -22,7 +22,7 @@ const FRAME: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(1);
 /// How often the plain display checks whether the run is over.
 const LOOK: Duration = Duration::from_millis(25);
-/// Most working orders in the view.
+/// Maximum number of working orders shown.
 const MOST_ORDERS: usize = 100;
 
 /// A way to show a run.
@@ -48,9 +48,9 @@ pub struct Console {
     pub title: String,
     /// The display.
     pub display: Display,
-    /// Wall time after which it ends.
+    /// Wall time after which the run ends.
     pub limit: Option<Duration>,
-    /// Asked when it ends by that limit: nobody waits for it then.
+    /// Set when the run ends by that limit: then nobody is waiting for it.
     pub at_leisure: CancelToken,
     /// The strategies' memory.
     pub memory: MemoryAccount,
@@ -171,7 +171,7 @@ impl Running {
 
     fn plain(mut self) -> Result<Report> {
         let mut next = Instant::now() + LINE_EVERY;
-        // The rate needs a first look.
+        // The rate needs a first sample.
         self.status();
         while !self.kernel.is_finished() {
             self.check_deadline();

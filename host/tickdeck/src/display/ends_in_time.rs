@@ -9,23 +9,23 @@ use std::time::{Duration, Instant};
 use tickdeck_deck::feed::OperatorFeed;
 use tickdeck_engine::{CancelToken, EngineHandle, Haste};
 
-/// From here on no strategy is waited for.
+/// After this time, the host stops waiting for strategies.
 const WITHOUT_WORKERS: Duration = Duration::from_secs(2);
-/// From here on no venue is waited for.
+/// After this time, the host stops waiting for venues.
 const AT_ONCE: Duration = Duration::from_millis(3_500);
-/// From here on nothing is waited for.
+/// After this time, the host exits without waiting for anything.
 const LEAVES: Duration = Duration::from_millis(4_500);
-/// How long the last words may take.
+/// Time limit for printing the last message.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// Between two looks.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Watches a run until this is dropped.
+/// Watches a run until dropped.
 pub struct EndsInTime(Arc<Watched>);
 
 struct Watched {
     stop: CancelToken,
-    /// It ends by a limit of its own, and may take its time.
+    /// Set if the run ends by its own limit, and may take its time.
     at_leisure: CancelToken,
     controls: EngineHandle,
     feed: OperatorFeed,
@@ -35,7 +35,7 @@ struct Watched {
 }
 
 impl EndsInTime {
-    /// Watches a run that ends at `stop`; if `at_leisure` was asked before, nobody waits for the end.
+    /// Watches a run that ends at `stop`; if `at_leisure` was set before, nobody is waiting and there is no deadline.
     ///
     /// # Errors
     /// A thread cannot be started.
@@ -60,7 +60,7 @@ impl EndsInTime {
         Ok(Self(watched))
     }
 
-    /// Says what the end of the run waits for from now on.
+    /// Sets what the end of the run waits for from now on.
     pub fn waits_for(&self, what: &'static str) {
         let waits_for = &self.0.waits_for;
         *waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
@@ -93,7 +93,7 @@ impl Watched {
         }
     }
 
-    /// Waits until something is the case; false if the run is over before.
+    /// Waits for a condition; returns false if the run ends first.
     fn is_running_until(&self, is_so: impl Fn(&Self) -> bool) -> bool {
         while !self.is_over.load(Ordering::Acquire) {
             if is_so(self) {
@@ -104,7 +104,7 @@ impl Watched {
         false
     }
 
-    /// Ends the process. The terminal may be stuck too, so the last words have a thread of their own.
+    /// Ends the process. The terminal may be stuck too, so the last message is printed on a thread of its own.
     fn leave(self: Arc<Self>) {
         let start = Instant::now();
         let words = Builder::new().spawn(move || {

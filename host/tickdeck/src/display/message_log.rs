@@ -24,7 +24,7 @@ impl MessageLog {
     pub fn add(&mut self, lines: impl IntoIterator<Item = FeedLine>) {
         for line in lines {
             match line.topic {
-                // The draft shows it while it lasts.
+                // Shown as the draft while the build lasts.
                 Topic::Build => {}
                 topic if topic.stays() => keep_last(&mut self.changes, line, CHANGES_KEPT),
                 _ => keep_last(&mut self.log, line, LOG_KEPT),

@@ -9,7 +9,7 @@ use tickdeck_deck::feed::{BuildPhase, BuildProgress, FeedLine, Weight};
 use tickdeck_model::Money;
 use tickdeck_model::format::{bytes, date, grouped, short, time_of_day};
 
-/// A lag from which on it is shown.
+/// Smallest lag that is shown.
 const LAG_SHOWN_NS: u64 = 10_000_000;
 
 /// The color of a figure.
@@ -242,7 +242,7 @@ pub(super) fn head(status: &HostStatus) -> Head {
     }
 }
 
-/// The mode with what asks for attention in capitals.
+/// Returns the mode, in capitals if it needs attention.
 fn mode(mode: &str) -> (String, Tone) {
     match mode {
         "killed" => ("KILLED".to_owned(), Tone::Bad),

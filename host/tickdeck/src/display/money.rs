@@ -3,7 +3,7 @@
 use tickdeck_model::Money;
 use tickdeck_model::format::{plain, signed};
 
-/// Reads an exact decimal. Text that is none counts as nothing: it comes from the read model, which has only decimals.
+/// Reads an exact decimal. Any other text counts as zero: the read model contains only decimals.
 pub(super) fn parse(decimal: &str) -> Money {
     let (sign, digits) = match decimal.strip_prefix('-') {
         Some(digits) => (-1, digits),

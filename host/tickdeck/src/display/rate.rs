@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How far back a rate looks.
 const WINDOW: Duration = Duration::from_millis(1_500);
-/// Most samples kept.
+/// Maximum number of samples kept.
 const MAX_LOOKS: usize = 64;
 
 /// A counter's rate over a sliding window.

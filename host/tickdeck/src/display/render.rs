@@ -10,16 +10,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 use tickdeck_model::untrusted::printable;
 
-/// Fewest lines for orders and log.
+/// Minimum number of lines for orders and log.
 const LEAST_LOWER: u16 = 5;
 
 /// Columns for the working orders; the log takes the rest.
 const ORDERS_WIDTH: u16 = 73;
 
-/// Most changes of versions shown.
+/// Maximum number of version changes shown.
 const MOST_CHANGES: usize = 4;
 
-/// Most lines shown of a build or an event.
+/// Maximum number of lines shown of a build or an event.
 const MOST_LINES: usize = 6;
 
 /// Draws the model on the whole frame.
@@ -118,13 +118,13 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, model: &ViewModel) {
     );
 }
 
-/// The figures of the whole deck, as many as fit: half a number would be another number.
+/// The figures of the whole deck, as many as fit: a truncated number would be a different number.
 fn head_line(head: &Head, width: u16) -> Line<'_> {
     let denied = match head.denied.as_str() {
         "0" => Tone::Plain,
         _ => Tone::Warning,
     };
-    // In their order, each with its rank: the last ones go first.
+    // In display order, each with its rank; the highest ranks are dropped first.
     let mut figures = vec![
         (6, "events", &head.events, Tone::Plain),
         (7, "rate", &head.rate, Tone::Plain),
@@ -206,7 +206,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         "per event",
         "memory",
     ];
-    // Not of a replay: the column would be empty.
+    // Not in a replay: the column would be empty.
     let has_memory = rows.iter().any(|row| row.memory != "-");
     let columns = header.len() - usize::from(!has_memory);
     let cells = rows.iter().map(|row| {

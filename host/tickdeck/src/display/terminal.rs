@@ -131,7 +131,7 @@ fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<KeyCommand>) {
 
 /// Handles a key while a recorded run is stepped through.
 fn step(typed: u64, code: KeyCode) -> (Prompt, Option<KeyCommand>) {
-    /// More digits than any run has events.
+    /// More than any run has events.
     const MOST: u64 = 1_000_000_000_000;
     match code {
         KeyCode::Char('q') | KeyCode::Esc => (Prompt::Step(0), Some(KeyCommand::Quit)),

@@ -12,10 +12,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Most messages kept of one build.
+/// Maximum number of messages kept of one build.
 const MOST_MESSAGES: usize = 10_000;
 
-/// Most lines kept of cargo's own output.
+/// Maximum number of lines kept of cargo's own output.
 const MOST_LINES: usize = 200;
 
 /// How long to wait for cargo's own output after its messages have ended.

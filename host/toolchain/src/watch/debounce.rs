@@ -27,7 +27,7 @@ pub enum Debounce {
 /// An observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
-    /// The sources are the same as at the last look.
+    /// The sources are the same as at the last poll.
     Same,
     /// The sources have changed.
     Changed,

@@ -1,9 +1,9 @@
-//! Detects changes of the files that a strategy is built from.
+//! Detects changes of the files from which a strategy is built.
 //!
 //! The files are polled every [`LOOK_EVERY`] instead of watched with the system's notifications. A strategy has a handful of
-//! files, so a look costs some microseconds. It works the same whatever an editor does (write in place, rename over, move
+//! files, so a poll costs a few microseconds. It works the same whatever an editor does (write in place, rename over, move
 //! away and write again) and whatever the folder is on (network shares and containers send no notifications), without any
-//! system limits. A file that is missing for a moment counts as a change, which the next look corrects.
+//! system limits. A file that is missing for a moment counts as a change, which the next poll corrects.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,13 +11,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Time between two looks.
+/// Polling interval.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Most files checked; any more are ignored.
+/// Maximum number of files checked; further ones are ignored.
 const MOST_FILES: usize = 2_000;
 
-/// Most levels of subfolders.
+/// Maximum depth of subfolders.
 const MOST_LEVELS: usize = 16;
 
 /// The metadata that shows that a file has changed.
@@ -36,7 +36,7 @@ pub struct Sources {
     seen: BTreeMap<PathBuf, Stamp>,
 }
 
-/// A change found by a look.
+/// A change found by a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
     /// When the newest of the changed files was written, if known.
@@ -60,7 +60,7 @@ impl Sources {
         &self.settings
     }
 
-    /// Returns the change since the last look, if any.
+    /// Returns the change since the last poll, if any.
     pub fn look(&mut self) -> Option<Changed> {
         let before = std::mem::take(&mut self.seen);
         self.seen = self.stamps();
@@ -95,7 +95,7 @@ fn walk(folder: &Path, levels: usize, stamps: &mut BTreeMap<PathBuf, Stamp>) {
     let Some(levels) = levels.checked_sub(1) else {
         return;
     };
-    // A folder that cannot be read now may be readable at the next look.
+    // A folder that cannot be read now may be readable at the next poll.
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| !is_an_editors(&entry.file_name())) {
         if stamps.len() >= MOST_FILES {
@@ -121,7 +121,7 @@ fn add(stamps: &mut BTreeMap<PathBuf, Stamp>, file: PathBuf) {
     }
 }
 
-/// Returns whether a file is an editor's own: hidden, a backup, a lock, or a test whether the folder is writable.
+/// Returns whether a file is an editor's own: hidden, a backup, a lock, or a probe for a writable folder.
 fn is_an_editors(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with(['.', '#'])

@@ -38,7 +38,7 @@ thread_local! {
     static CURRENT: RefCell<World> = RefCell::new(World::default());
 }
 
-/// Removes the world from the thread again, also when a test panics.
+/// Removes the world from the thread again, even if a test panics.
 struct Entered<'a>(&'a mut World);
 
 impl Drop for Entered<'_> {

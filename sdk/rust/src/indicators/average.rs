@@ -7,7 +7,7 @@ pub const MAX_PERIOD: u32 = 100_000;
 
 /// Simple moving average of the last `period` values.
 ///
-/// The sum is computed again at each wrap of the window, so that rounding errors do not accumulate.
+/// The sum is recomputed each time the window wraps, so that rounding errors do not accumulate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sma {
     window: Window,

@@ -2,7 +2,7 @@
 //!
 //! The host calls `cabi_realloc` once before each `on-events` and writes the batch there. Using the allocator for each
 //! call costs more than a whole event, so the block is kept and lent again. It must never be lent for anything else,
-//! because generated code frees its memory with the global allocator. The purpose of a request follows from the phase:
+//! because generated code frees what it gets with the global allocator. The purpose of a request follows from the phase:
 //! between calls, once the strategy is started, the only list that the contract passes is a batch. Results of imports
 //! are requested during a call; arguments of `init` and `restore` are requested before the start.
 
@@ -119,7 +119,7 @@ fn checked(ptr: *mut u8, layout: Layout) -> *mut u8 {
     ptr
 }
 
-/// The allocation function of the canonical ABI. It replaces the one of wit-bindgen.
+/// The allocation function of the canonical ABI. It replaces wit-bindgen's.
 ///
 /// # Safety
 /// Only the host calls this, as the canonical ABI requires: `align` is a power of two, and `old_ptr` and `old_size` are

@@ -31,8 +31,8 @@ use tickdeck_model::{
 /// Diffs kept while a snapshot is awaited: 200 s of the 100 ms stream. The oldest go first, which at worst means asking
 /// for a newer snapshot.
 const MAX_KEPT_UPDATES: usize = 2_000;
-/// Levels of the diffs that are kept, and of a diff from which on they are counted. Real diffs have a few hundred; a line of a
-/// hostile file has room for a million.
+/// Maximum number of levels of all kept diffs; they are counted only after a large diff. Real diffs have a few hundred; a line
+/// of a hostile file has room for a million.
 const MAX_KEPT_LEVELS: usize = 1 << 21;
 const LARGE_UPDATE: usize = 1 << 11;
 

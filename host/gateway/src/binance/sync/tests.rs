@@ -288,7 +288,7 @@ fn without_a_snapshot_the_top_must_be_proven_and_stays_on_trial() {
     let step = sync.ticker(&ticker(113, 9, 12), &mut out);
     assert_eq!(step, Some(SyncStep::Synced(Synced::Evidence)));
     assert_eq!(short(&mut out), "clear =B9x1 =B8x1 =B7x4 =S13x1. live");
-    // A level comes to the top that the book never saw.
+    // A level that the book never saw reaches the top.
     sync.depth(&update(113, 114), &levels(&[(7, 5)], &[]), &mut out);
     assert_eq!(short(&mut out), "+B7x5.");
     sync.ticker(&ticker(115, 9, 12), &mut out);

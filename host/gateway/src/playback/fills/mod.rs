@@ -85,7 +85,7 @@ impl FillSimulator {
         later.chain(under_way).chain(resend).min()
     }
 
-    /// Lets everything happen that no later command can change, now that the tape has delivered the events up to `until`.
+    /// Processes everything that no later command can change, now that the tape has delivered the events up to `until`.
     pub(super) fn run(&mut self, tape: &mut Tape, until: Timestamp) {
         let horizon = until.saturating_sub_unsigned(self.answer_ns);
         if self.has_nothing_to_do(horizon, until) {
@@ -98,7 +98,7 @@ impl FillSimulator {
         let market = tape.behind();
         let mut ahead = self.catch_up(market);
         while self.step(&mut ahead, horizon, tape_continues) {}
-        // Commands that arrive before the horizon have all been taken, so these are all there can be.
+        // All commands that arrive before the horizon have been taken, so there can be no others.
         while self.resends.front().is_some_and(|(due, _)| *due < until) {
             self.resend_book(ahead);
         }
@@ -135,7 +135,7 @@ impl FillSimulator {
         ahead
     }
 
-    /// Lets the market pass up to the next other step, then performs it; `false` if there is none before the horizon.
+    /// Passes the market up to the next other step, then performs that; `false` if there is none before the horizon.
     fn step(&mut self, ahead: &mut &[Event], horizon: Timestamp, tape_continues: bool) -> bool {
         let next = self.next(ahead, tape_continues);
         let next = next.filter(|(at, _)| *at < horizon);

@@ -91,7 +91,7 @@ impl FillSimulator {
         }
     }
 
-    /// Fills our orders by a public trade. At one price, size that fills an earlier order of ours is used up for the next.
+    /// Fills our orders from a public trade. At one price, size that fills an earlier order of ours is used up for the next.
     pub(super) fn trade_with_resting(&mut self, at: Timestamp, trade: &Trade) {
         let Some(market) = self.markets.get_mut(trade.instrument) else {
             return;

@@ -17,7 +17,7 @@ use tickdeck_model::{
 const OURS: u64 = 1 << 63;
 /// All our orders are of one account.
 const OUR_ACCOUNT: Option<u32> = Some(0);
-/// The stream of the jitter; the flow's streams count up from 0.
+/// The random stream of the jitter; the flow's streams count up from 0.
 const JITTER_STREAM: u64 = u64::MAX;
 
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -40,7 +40,7 @@ pub(super) struct ExchangeCore {
     feed_ns: u64,
     market_events: u64,
     max_events: u64,
-    // Kept for reuse, so that in steady state nothing is allocated.
+    // Kept for reuse, so that nothing is allocated in steady state.
     intents: Vec<FlowIntent>,
     outcomes: Vec<MatchOutcome>,
     changes: Vec<(Side, LevelView)>,
@@ -398,7 +398,7 @@ impl ExchangeCore {
         };
         let done = match outcome {
             MatchOutcome::Triggered { .. } => {
-                // The reservation remains that at the stop price; the order pays what the book asks, as a real stop does.
+                // The reservation stays at the stop price; the order pays the book's price, as a real stop does.
                 let kept = self.broker.trigger(at, id, None);
                 debug_assert!(
                     kept.is_ok(),

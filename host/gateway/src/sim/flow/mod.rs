@@ -27,7 +27,7 @@ const TAKER_SHARE: f64 = 0.10;
 /// Chance that a taker starts a burst, and the longest burst.
 const BURST_CHANCE: f64 = 0.22;
 const LONGEST_BURST: u64 = 9;
-/// Arrivals within a burst come so much faster.
+/// Factor by which arrivals within a burst are faster.
 const BURST_HASTE: f64 = 12.0;
 /// Takers never pay more than this beyond the best price.
 const TAKER_REACH_TICKS: i64 = 6;
@@ -41,13 +41,13 @@ pub enum FlowIntent {
     Submit(BookOrder),
     /// Takes one off the book.
     Cancel(u64),
-    /// Lowers an order's whole size in its place.
+    /// Lowers an order's total size, keeping its place.
     Reduce {
-        /// Which.
+        /// The order.
         id: u64,
         /// Its price, which stays.
         price: Price,
-        /// The new whole size.
+        /// The new total size.
         size: Size,
     },
 }

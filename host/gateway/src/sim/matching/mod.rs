@@ -1,7 +1,7 @@
 //! The order book of one instrument: price-time priority, real matching among all resting orders.
 //!
-//! Pure and without a clock. Outcomes are appended to a vector that the caller reuses, so in steady state nothing is
-//! allocated except an occasional tree node. Every operation costs O(log levels) plus the orders it fills.
+//! Pure and without a clock. Outcomes are appended to a vector that the caller reuses, so nothing is allocated in steady
+//! state except an occasional tree node. Every operation costs O(log levels) plus the orders that it fills.
 //!
 //! Rules in which venues differ, as this book has them:
 //! - Orders of the same account never trade with each other. When an incoming order meets one of its own account, the
@@ -31,7 +31,7 @@ pub struct OrderBook {
     buy_stops: Stops,
     sell_stops: Stops,
     last_trade: Option<Price>,
-    /// Lowest and highest trade of the operation under way.
+    /// Lowest and highest trade of the current operation.
     traded: Option<(Price, Price)>,
     changed: Vec<(Side, Price)>,
 }
@@ -112,7 +112,7 @@ impl OrderBook {
         }
     }
 
-    /// Gives a working order a new limit price and a new whole size, fills included.
+    /// Gives a working order a new limit price and a new total size, fills included.
     pub fn modify(&mut self, id: u64, price: Price, size: Size, out: &mut Vec<MatchOutcome>) {
         let Some(slot) = self.queues.find(id) else {
             out.push(MatchOutcome::ModifyRejected {
@@ -163,7 +163,7 @@ impl OrderBook {
         }
     }
 
-    /// The order of this id, if it is working.
+    /// The order with this id, if it is working.
     pub fn order(&self, id: u64) -> Option<&RestingOrder> {
         self.queues.find(id).map(|slot| self.queues.working(slot))
     }
@@ -484,7 +484,7 @@ fn beyond(side: Side, limit: Price, price: Price) -> bool {
     }
 }
 
-/// Orders stop prices by who triggers first: a buy stop the lower it is, a sell stop the higher.
+/// Ranks stop prices by which triggers first: for buy stops the lower, for sell stops the higher.
 fn stop_rank(side: Side, price: Price) -> i64 {
     match side {
         Side::Buy => price.0,

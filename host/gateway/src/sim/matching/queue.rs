@@ -307,7 +307,7 @@ fn put<T>(slab: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
     }
 }
 
-/// Orders prices by who trades first: an ask the lower it is, a bid the higher.
+/// Ranks prices by which trades first: for asks the lower, for bids the higher.
 fn rank(side: Side, price: Price) -> i64 {
     match side {
         Side::Buy => -price.0,

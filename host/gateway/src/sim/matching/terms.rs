@@ -5,19 +5,19 @@ use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 /// An order as it reaches the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookOrder {
-    /// Unique among the orders that work.
+    /// Unique among the working orders.
     pub id: u64,
     /// Orders of one account never trade with each other; `None` trades with everyone.
     pub account: Option<u32>,
     /// Buy or sell.
     pub side: Side,
-    /// How it is priced.
+    /// The order type.
     pub kind: OrderType,
     /// Its time in force.
     pub time_in_force: TimeInForce,
     /// Rejected rather than traded at once. Only for limit orders that may rest.
     pub post_only: bool,
-    /// Whole size.
+    /// Total size.
     pub size: Size,
     /// Limit price; 0 where the type has none.
     pub price: Price,
@@ -28,7 +28,7 @@ pub struct BookOrder {
 /// An order that rests in the book or waits for its stop price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestingOrder {
-    /// The order, with the price and whole size now in force.
+    /// The order, with the price and total size now in force.
     pub order: BookOrder,
     /// Filled so far.
     pub filled: Size,
@@ -69,7 +69,7 @@ pub enum MatchOutcome {
         id: u64,
         /// Limit price in force.
         price: Price,
-        /// Whole size in force.
+        /// Total size in force.
         size: Size,
     },
     /// The order works as before.

@@ -5,9 +5,9 @@ use super::span::Span;
 use anyhow::{Result, ensure};
 use std::time::Instant;
 
-/// Events in a call with many.
+/// Events per call of a full batch.
 const BATCH: usize = 256;
-/// Calls per round, with many events and with one.
+/// Calls per round, with a full batch and with one event.
 const CALLS: [usize; 2] = [256, 8_192];
 
 /// Returns nanoseconds per event in batches and nanoseconds per call with one event, by round.

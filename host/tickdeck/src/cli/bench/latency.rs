@@ -16,13 +16,13 @@ use tickdeck_ring::{Consumer, Producer, RingConfig, SlowPolicy, Wait, Wake, ring
 pub(super) const PACE: u64 = 100_000;
 /// Time between two events.
 const INTERVAL_NS: u64 = 1_000_000_000 / PACE;
-/// Slots of the ring of events.
+/// Slots in the event ring.
 const EVENTS: usize = 1 << 14;
-/// Slots of the ring of decisions: one for every event that can wait, so that the strategy never waits.
+/// Slots in the decision ring: one for every event that can be queued, so that the strategy never blocks.
 const DECISIONS: usize = 2 * EVENTS;
-/// Events offered at once. The strategy takes one of them, so after a delay more would be copied in vain.
+/// Events offered per call. The strategy consumes only one of them, so after a stall any more would be copied for nothing.
 const OFFERED: usize = 16;
-/// The first events meet cold caches and a sleeping core: this fraction of all does not count.
+/// The first events hit cold caches and an idle core: the first 1/`WARM_UP` of all is discarded.
 const WARM_UP: usize = 20;
 
 /// A decision of the strategy.
@@ -90,7 +90,7 @@ fn pace(
     mut events: Producer<Event>,
     decided: Consumer<Decision>,
 ) -> Result<Vec<u64>> {
-    // Written once, so that no page faults occur later.
+    // Touch every page up front, so that none faults during the measurement.
     let mut latencies = vec![u64::MAX; count as usize];
     latencies.clear();
     let mut taken = Taken {
@@ -143,7 +143,7 @@ impl Taken {
     }
 }
 
-/// Returns the latency that this part of them does not exceed; latencies are in ascending order.
+/// Returns the latency that the fraction `part` of them does not exceed; latencies are in ascending order.
 pub(super) fn quantile(ascending: &[u64], part: f64) -> u64 {
     let at = (ascending.len() as f64 * part).ceil() as usize;
     let at = at.clamp(1, ascending.len().max(1)) - 1;

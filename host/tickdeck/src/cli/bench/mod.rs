@@ -22,14 +22,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tickdeck_engine::CancelToken;
 
-/// Limits of the time to measure.
+/// Bounds on the measuring time.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Measure this machine for some seconds and rate it: sandbox boundary, ring, latency.
+/// Measure this machine for a few seconds and rate it: sandbox boundary, ring, latency.
 ///
-/// Needs no deck, compiler or network, and writes nothing. Each figure is shown next to the usual one on an ordinary machine
-/// with two cores. The exit code is 0 whatever the result.
+/// Needs no deck, compiler or network, and writes nothing. Each figure is shown next to the typical value for an ordinary
+/// two-core machine. The exit code is 0 whatever the result.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck bench

@@ -30,12 +30,12 @@ pub(super) struct Figure {
     pub(super) level: Level,
 }
 
-/// Multiples of the usual figure from which a figure is remarkable, and from which the machine is unfit.
+/// Multiples of the usual figure at which a figure is worth a warning, and at which the machine is unfit.
 const REMARKABLE: f64 = 1.5;
 const UNFIT: f64 = 4.0;
 
 /// The usual figures, measured by `tickdeck-bench` on a virtual machine with two cores of an Intel Xeon (Sapphire Rapids);
-/// see `docs/PERFORMANCE.md`. Some processors of other makers need half the time per call.
+/// see `docs/PERFORMANCE.md`. Some processors of other vendors need half the time per call.
 const USUAL: Usual = Usual {
     per_event_ns: 18.0,
     per_call_ns: 260.0,
@@ -47,7 +47,7 @@ struct Usual {
     per_event_ns: f64,
     per_call_ns: f64,
     ring_per_s: f64,
-    /// The quantiles of [`QUANTILES`].
+    /// Latency at each of the [`QUANTILES`].
     latency_ns: [f64; 3],
 }
 
@@ -57,7 +57,7 @@ const QUANTILES: [(&str, f64); 3] = [
     ("latency/p99.9", 0.999),
 ];
 
-/// Figures of events in batches, and of calls with one event.
+/// Returns the figures for batched events and for single-event calls.
 pub(super) fn boundary([per_event, per_call]: &[Vec<f64>; 2]) -> Vec<Figure> {
     vec![
         of_rounds(

@@ -1,9 +1,9 @@
-//! The time that a measurement takes.
+//! The time budget of a measurement.
 
 use std::time::{Duration, Instant};
 use tickdeck_engine::CancelToken;
 
-/// Fewest rounds measured, however short the time.
+/// Minimum number of rounds, however short the time.
 const FEWEST: usize = 3;
 
 /// The time available to one measurement.
@@ -14,7 +14,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Starts the time.
+    /// Starts the clock.
     pub(super) fn start(time: Duration, stop: &CancelToken) -> Self {
         Self {
             time,
@@ -23,7 +23,7 @@ impl Span {
         }
     }
 
-    /// Returns the whole time.
+    /// Returns the total time.
     pub(super) const fn time(&self) -> Duration {
         self.time
     }
@@ -33,8 +33,8 @@ impl Span {
         self.stop.asked()
     }
 
-    /// Measures rounds until the time is up or the measurement is interrupted; each round gives a value for each of `N`
-    /// figures. The first round warms up and does not count.
+    /// Measures rounds until the time is up or the measurement is interrupted; each round yields a value for each of `N`
+    /// figures. The first round is a warm-up and does not count.
     pub(super) fn rounds<const N: usize>(
         &self,
         mut round: impl FnMut() -> anyhow::Result<[f64; N]>,

@@ -38,7 +38,7 @@ pub(crate) struct Import {
 struct Outcome {
     run: u32,
     events: u64,
-    /// Events in between that no table has.
+    /// Events missing in between: their sequences are in no table.
     gaps: u64,
 }
 

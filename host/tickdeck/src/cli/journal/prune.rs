@@ -17,7 +17,7 @@ use tickdeck_recording::{DataReels, KeepRule, PrunableRun};
 /// Remove whole runs, oldest first, until no more than the limit is left.
 ///
 /// Removes only runs that ended cleanly. Keeps the last run, and any run that is running or was interrupted, which `run`
-/// would resume. Modules go with the last run that names them. With --roll, a Parquet copy is kept in FOLDER/parquet.
+/// would resume. A module is removed with the last run that uses it. With --roll, a Parquet copy is kept in FOLDER/parquet.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("keep").required(true)),
@@ -94,7 +94,7 @@ impl Prune {
         for old in reels.prunable(keep)? {
             let rolled = match self.remove(&reels, &old, &stop)? {
                 Removal::Done(rolled) => rolled,
-                // The runs removed so far are reported all the same.
+                // Still report the runs removed so far.
                 Removal::Stopped => break,
             };
             outcome.freed += old.bytes;

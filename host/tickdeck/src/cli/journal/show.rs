@@ -92,7 +92,7 @@ impl Show {
         {
             around.push(event);
         }
-        // A reel is not trusted: its end may say that there are more records than there are.
+        // A reel is untrusted: its end may claim more records than there are.
         let place = (at - first) as usize;
         ensure!(
             place < around.len(),
@@ -132,7 +132,7 @@ fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderI
                 if let Some(number) = order {
                     let strategy = acted.strategy;
                     let order = ClientOrderId { strategy, number };
-                    // After another decision about the order, what is sent for it no longer belongs to this one.
+                    // Once another decision concerns the order, whatever is sent for it belongs to that one.
                     orders.retain(|known| *known != order);
                     orders.extend(because.then_some(order));
                 }

@@ -18,10 +18,10 @@ use tickdeck_recording::{
     DataReels, EffectReader, EventReader, RecordedRun, RunItem, RunReader, TimedEffect, names_in,
 };
 
-/// Time between two looks for more.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Most lines printed at once.
+/// Maximum number of lines printed at once.
 const AT_ONCE: usize = 1 << 10;
 
 /// Print the last events and actions of a run in the order in which they happened; with -f also new ones.

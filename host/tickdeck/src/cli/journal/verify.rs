@@ -17,8 +17,8 @@ use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 /// Read every byte of a data folder and report any damage, with file and offset.
 ///
 /// Every record of a reel has a checksum, modules are named by theirs, and small files end with one, so any changed bit is
-/// found. Files that people edit, `grants.toml` and `killed`, have none, nor does what a crash left half written: these are
-/// listed as not covered. A running host is not disturbed. Exit code 0: intact. 1: damaged.
+/// found. Files that people edit, `grants.toml` and `killed`, have none, nor do files that a crash left half-written: these
+/// are listed as not covered. A running host is not disturbed. Exit code 0: intact. 1: damaged.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal verify

@@ -16,7 +16,7 @@ pub(super) fn times(lines: &[StrategyLine]) -> String {
     let timed = lines.iter().filter(|line| !line.event_times.is_empty());
     let timed: Vec<&StrategyLine> = timed.collect();
     let places = || timed.iter().flat_map(|line| &line.event_times).map(place);
-    // One scale for all of them.
+    // One scale for all strategies.
     let (Some(from), Some(to)) = (places().min(), places().max()) else {
         return String::new();
     };
@@ -54,7 +54,7 @@ fn bound(ns: u64) -> String {
     }
 }
 
-/// Returns the bound that this part of the counts does not exceed; none if the histogram is empty.
+/// Returns the bound that the fraction `part` of the counts does not exceed; none if the histogram is empty.
 fn quantile(buckets: &[TimeBucket], part: f64) -> Option<u64> {
     let all: u128 = buckets.iter().map(|bucket| u128::from(bucket.count)).sum();
     let wanted = ((all as f64 * part).ceil() as u128).clamp(1, all.max(1));
