@@ -83,18 +83,18 @@ fn a_module_of_an_absurd_shape_is_refused_before_it_is_compiled() {
     for (name, problem) in [
         (
             "inst-30-2m",
-            "components within each other, and 16 is the most",
+            "components within each other, and the maximum is 16",
         ),
         (
             "nested-5000",
-            "components within each other, and 16 is the most",
+            "components within each other, and the maximum is 16",
         ),
-        ("mems-250", "memories, and 8 is the most"),
-        ("tables-100", "tables, and 64 is the most"),
+        ("mems-250", "memories, and the maximum is 8"),
+        ("tables-100", "tables, and the maximum is 64"),
     ] {
         let text = refused(&compiler, &attack(name));
         assert!(
-            text.contains("is of an absurd shape: it has ") && text.contains(problem),
+            text.contains("exceeds a structural limit: it has ") && text.contains(problem),
             "{text}"
         );
     }
@@ -219,8 +219,8 @@ fn a_real_host_trades_beside_modules_that_can_t_be_compiled() {
     assert!(output.status.success(), "{text}\n{errors}");
     let all = text + &errors;
     for part in [
-        "inst-30-2m.wasm: is of an absurd shape",
-        "nested-5000.wasm: is of an absurd shape",
+        "inst-30-2m.wasm: exceeds a structural limit",
+        "nested-5000.wasm: exceeds a structural limit",
         "laborious.wasm: is not loaded: it takes more than 1 s of CPU time to compile",
     ] {
         assert!(all.contains(part), "{part} is missing in\n{all}");

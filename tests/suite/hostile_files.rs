@@ -202,7 +202,7 @@ fn a_reel_that_is_whole_and_lies_is_refused_by_every_command_that_reads_it() {
         (
             "a sequence",
             Forgery::new().event(5, |event| event.sequence = u64::MAX),
-            "stands where 5 should",
+            "where 5 should be",
         ),
         (
             "an unknown instrument",
@@ -225,7 +225,7 @@ fn a_reel_that_is_whole_and_lies_is_refused_by_every_command_that_reads_it() {
                 let module = spec("../../../../../../dev/zero").to_string();
                 it["seats"][0]["recipe"] = json!(module);
             }),
-            "is no hash of a module",
+            "is not a module hash",
         ),
     ];
     for (what, forgery, said) in cases {
@@ -281,7 +281,7 @@ fn a_capture_at_the_end_of_time_is_refused_by_line_and_the_host_does_not_spin() 
     let max = fixture("timemax.txt.gz");
     let error = error_of(&run(max.to_str().unwrap(), ""));
     assert!(
-        error.contains("line 1: its time is behind the end of event time, 2250-01-01"),
+        error.contains("line 1: its time is after the end of event time, 2250-01-01"),
         "{error}"
     );
     let checked = ends(folder.path(), &["data", "check", jump, "--json"]);
@@ -289,7 +289,7 @@ fn a_capture_at_the_end_of_time_is_refused_by_line_and_the_host_does_not_spin() 
     let problem = checked["files"][0]["problems"][0].as_object().unwrap();
     assert_eq!(
         problem["problem"],
-        "its time is behind the end of event time, 2250-01-01"
+        "its time is after the end of event time, 2250-01-01"
     );
     assert!(problem["line"].as_u64().unwrap() > 1);
 }

@@ -295,7 +295,7 @@ fn versions_come_and_go_at_the_operators_word() {
     let refused = host.ask("strategies promote guest").error(1);
     assert!(refused.contains("no shadow version"), "{refused}");
     let refused = host.ask("strategies approve guest").error(1);
-    assert!(refused.contains("asks for nothing"), "{refused}");
+    assert!(refused.contains("requests nothing beyond"), "{refused}");
 
     let done = host.ask("strategies reload guest").text();
     assert!(done.starts_with("guest is 1.0.0: loaded in "), "{done}");
@@ -415,7 +415,7 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     );
     // What came true of it follows: it is on the disk, and no order is left.
     let facts: Vec<&str> = lines.collect();
-    let latched = "the kill is on the disk: it outlasts the host";
+    let latched = "the kill is on disk and outlasts the host";
     assert!(facts.contains(&latched), "{facts:?}");
     let gone = |fact: &&str| fact.starts_with("gone: market-maker/");
     let last_gone = facts.iter().rfind(|fact| gone(fact));

@@ -15,7 +15,9 @@ use tickdeck_engine::{Effect, QuarantineCause, RecordedChange, SentKind};
 use tickdeck_journal::{Reader, Record, Reel, ReelConfig};
 use tickdeck_model::{Registry, StrategyId};
 use tickdeck_recording::data_folder::latch_kill;
-use tickdeck_recording::{ACTIONS, DataReels, RecordKind, RecordedRun, RunManifest};
+use tickdeck_recording::{
+    ACTIONS, ActionsRecord, DataReels, EVENTS, RecordKind, RecordedRun, RunManifest,
+};
 use tickdeck_settings::signature::{NewKey, SigningKey};
 
 const SETTINGS: &str = "[venue]\nseed = 11\n";
@@ -181,7 +183,7 @@ fn a_strategy_whose_grant_was_revoked_does_not_trade_on_after_a_crash() {
     setup.run_and_kill(4_000);
     std::fs::remove_file(setup.data().join("grants.toml")).unwrap();
     setup.goes_on_without_big(&[
-        "big: it may not trade on: what it needs is no longer granted (max_notional: asks for 60,000, granted 25,000); \
+        "big: it may not continue trading: what it needs is no longer granted (max_notional: asks for 60,000, granted 25,000); \
          `tickdeck strategies approve big` grants it; its orders are canceled",
     ]);
 }
@@ -202,7 +204,7 @@ fn a_strategy_whose_module_was_deleted_does_not_trade_on_after_a_crash() {
     setup.run_and_kill(4_000);
     std::fs::remove_file(setup.plugin("big.wasm")).unwrap();
     setup.goes_on_without_big(&[
-        "big: it may not trade on: its module `big.wasm` is no longer in the plugins folder; its orders are canceled",
+        "big: it may not continue trading: its module `big.wasm` is no longer in the plugins folder; its orders are canceled",
     ]);
 }
 
@@ -240,10 +242,10 @@ fn a_shadow_version_whose_grant_was_revoked_ends_alone_after_a_crash() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     last_object(&output);
     assert!(
-        said.contains("may not run on: what it needs is no longer granted"),
+        said.contains("may not continue: what it needs is no longer granted"),
         "{said}"
     );
-    assert!(!said.contains("big: it may not trade on"), "{said}");
+    assert!(!said.contains("big: it may not continue trading"), "{said}");
     let (run, id) = (setup.run(), id_of(&setup.run(), "big"));
     let ended = |effect: &Effect| matches!(effect, Effect::Changed { what: RecordedChange::RollBack(strategy), .. } if *strategy == id);
     assert_eq!(all_effects(&run).iter().filter(|one| ended(one)).count(), 1);
@@ -262,7 +264,7 @@ fn a_grant_that_was_widened_and_a_module_that_is_the_same_go_on() {
     let output = setup.start_again(20_000);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     last_object(&output);
-    assert!(!said.contains("may not trade on"), "{said}");
+    assert!(!said.contains("may not continue trading"), "{said}");
     let (run, id) = (setup.run(), id_of(&setup.run(), "big"));
     let quarantined = |effect: &Effect| matches!(effect, Effect::Changed { what: RecordedChange::Quarantine { strategy, .. }, .. } if *strategy == id);
     assert!(!all_effects(&run).iter().any(quarantined));
@@ -344,13 +346,13 @@ fn a_signed_deck_goes_on_as_it_was() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     last_object(&output);
     assert!(said.contains("run 1 was interrupted and resumes"), "{said}");
-    assert!(!said.contains("may not trade on"), "{said}");
+    assert!(!said.contains("may not continue trading"), "{said}");
 }
 
 /// Takes one decision of a strategy out of the reel of its run.
 fn forget_a_decision(run: &RecordedRun, strategy: StrategyId) {
     let mut forgotten = false;
-    rewrite_actions(run, |kept, record| {
+    rewrite(run, ACTIONS, |kept, record| {
         let its = record.kind == RecordKind::Applied as u16
             && record.payload[32..36] == strategy.0.to_le_bytes();
         let forgets = its && !forgotten && kept > 100;
@@ -360,26 +362,39 @@ fn forget_a_decision(run: &RecordedRun, strategy: StrategyId) {
     assert!(forgotten);
 }
 
-/// Takes the last decisions, and all that came of them, out of the reel of a run, as the end of the machine may.
+/// Takes the last decisions, and all that came of them, out of the reels of a run, as a machine crash may.
 fn forget_the_last_decisions(run: &RecordedRun, decisions: usize) {
     let is_decision = |record: &Record<'_>| record.kind == RecordKind::Applied as u16;
     let mut left = 0;
-    rewrite_actions(run, |_, record| {
+    rewrite(run, ACTIONS, |_, record| {
         left += usize::from(is_decision(record));
         true
     });
     assert!(left > decisions);
     left -= decisions;
-    rewrite_actions(run, |_, record| {
+    let mut first_forgotten = None;
+    rewrite(run, ACTIONS, |_, record| {
         let keeps = left > 0;
-        left -= usize::from(keeps && is_decision(record));
+        if is_decision(record) {
+            left -= usize::from(keeps);
+            if !keeps && first_forgotten.is_none() {
+                let decoded = tickdeck_recording::decode(record.kind, record.payload).unwrap();
+                let ActionsRecord::Effect(position, _) = decoded else {
+                    panic!("a decision is an effect: {decoded:?}");
+                };
+                first_forgotten = Some(position as usize);
+            }
+        }
         keeps
     });
+    // The rest of its window is on the ring before anything is decided on it; what follows from a decision comes later.
+    let end = first_forgotten.unwrap();
+    rewrite(run, EVENTS, |kept, _| kept < end);
 }
 
-/// Writes the actions reel of a run again, with the records that are to be kept; `keep` gets the number of those before.
-fn rewrite_actions(run: &RecordedRun, mut keep: impl FnMut(usize, &Record<'_>) -> bool) {
-    let mut reader = Reader::open(&run.folder, ACTIONS).unwrap();
+/// Writes a reel of a run again, with the records that are to be kept; `keep` gets the number of those before.
+fn rewrite(run: &RecordedRun, reel: &str, mut keep: impl FnMut(usize, &Record<'_>) -> bool) {
+    let mut reader = Reader::open(&run.folder, reel).unwrap();
     let mut kept = Vec::new();
     while let Some(record) = reader.next().unwrap() {
         if keep(kept.len(), &record) {
@@ -389,11 +404,11 @@ fn rewrite_actions(run: &RecordedRun, mut keep: impl FnMut(usize, &Record<'_>) -
     for entry in std::fs::read_dir(&run.folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if name.starts_with(ACTIONS) {
+        if name.starts_with(reel) {
             std::fs::remove_file(path).unwrap();
         }
     }
-    let (mut reel, _) = Reel::open(&run.folder, ACTIONS, &ReelConfig::default()).unwrap();
+    let (mut reel, _) = Reel::open(&run.folder, reel, &ReelConfig::default()).unwrap();
     for (kind, payload) in &kept {
         reel.append(*kind, payload).unwrap();
     }
@@ -443,7 +458,7 @@ fn a_strategy_that_decides_differently_is_quarantined_alone_and_stays_so() {
     let output = setup.start_again(20_000);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     last_object(&output);
-    let words = "it decides differently from what run 1 recorded; `tickdeck strategies reload guest` brings it back";
+    let words = "its decision differs from the one recorded in run 1; `tickdeck strategies reload guest` brings it back";
     assert!(said.contains(words), "{said}");
     assert!(!said.contains("--fresh"), "{said}");
     let after = after_quarantine(&setup.run(), "guest");
@@ -614,7 +629,7 @@ fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
     let output = setup.start_again(20_000);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let last = last_object(&output);
-    let words = "slow: quarantined: the host ended repeatedly in its on-events at event ";
+    let words = "slow: quarantined: the host repeatedly died in its on-events at event ";
     assert!(said.contains(words), "{said}");
     assert!(
         said.contains("`tickdeck strategies reload slow` brings it back"),
@@ -720,7 +735,7 @@ fn a_module_that_ends_the_host_while_it_is_loaded_is_not_loaded_a_third_time() {
     loop {
         let shown = tickdeck(setup.path(), &["strategies", "show", "spinning"]);
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
-        if text.contains("the host ended repeatedly in its describe, when it was loaded") {
+        if text.contains("the host repeatedly died in its describe, when it was loaded") {
             break;
         }
         assert!(!is_described(), "it is loaded again");

@@ -13,7 +13,7 @@ use tickdeck_deck::clock::Pace;
 use tickdeck_deck::folder::scan;
 use tickdeck_deck::lifecycle::{ManagerSetup, StrategyCommand};
 use tickdeck_deck::loading::LoadedStrategy;
-use tickdeck_deck::venues::venue;
+use tickdeck_deck::venues::open_all;
 use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{
     ChangeResult, Engine, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
@@ -149,7 +149,8 @@ impl Rehearsed {
         let loader = &self.setup.loader;
         let start = loader.start(first, self.version(first), registry, None);
         let start = start.unwrap_or_else(|failure| panic!("{}", failure.describe()));
-        let mut gateway = venue(&self.config).unwrap().gateway;
+        let mut venues = open_all(&self.config).unwrap();
+        let mut gateway = venues.remove(0).gateway;
         let terms = gateway.register(&mut (**registry).clone()).unwrap();
         let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
         let answers = Answers::default();

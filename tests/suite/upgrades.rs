@@ -32,7 +32,7 @@ fn a_new_version_whose_restore_traps_spins_or_refuses_is_refused_in_a_line_and_t
         host.folder.put("guest", &bad);
         let line = host.await_line(&["guest: a new version was refused"]);
         assert!(line.contains(words), "`{words}` is missing in: {line}");
-        assert!(line.ends_with("; the old version runs on"), "{line}");
+        assert!(line.ends_with("; the old version keeps running"), "{line}");
         host.keeps_running(&before);
         let note = host.record("guest").note.unwrap();
         assert!(note.contains(words), "{note}");
@@ -127,7 +127,7 @@ fn a_version_that_asks_for_more_waits_while_the_old_one_trades_until_it_is_appro
     host.keeps_trading("guest");
     assert_eq!(host.record("guest").note, None);
     let why = host.refused("guest", StrategyCommand::Approve(None));
-    assert!(why.contains("asks for nothing"), "{why}");
+    assert!(why.contains("requests nothing beyond"), "{why}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn nothing_waits_any_more_once_the_version_that_asked_was_taken_back() {
         host.record("guest").note.is_none().then_some(())
     });
     let why = host.refused("guest", StrategyCommand::Approve(None));
-    assert!(why.contains("asks for nothing"), "{why}");
+    assert!(why.contains("requests nothing beyond"), "{why}");
     host.keeps_running(&before);
 }
 
@@ -162,7 +162,7 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
         (record.inactive == Some("removed") && record.note.is_none()).then_some(())
     });
     let why = host.refused("guest", StrategyCommand::Approve(None));
-    assert!(why.contains("asks for nothing"), "{why}");
+    assert!(why.contains("requests nothing beyond"), "{why}");
     host.keeps_running(&before);
     let problems: Vec<_> = host.said();
     assert!(

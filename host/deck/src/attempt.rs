@@ -150,7 +150,7 @@ fn blame(call: &GuestCall, phase: DeathPhase, run: u32) -> String {
         }
         (_, run) => format!("{function}, when run {run} was resumed"),
     };
-    format!("the host ended repeatedly in its {place}")
+    format!("the host repeatedly died in its {place}")
 }
 
 fn data_of(parts: &DeckParts) -> Option<PathBuf> {

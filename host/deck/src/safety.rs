@@ -218,7 +218,7 @@ impl LatchFile {
 
 fn write_latch(latch: &Path) -> Fact {
     let Err(error) = latch_kill(latch) else {
-        return Ok("the kill is on the disk: it outlasts the host".to_owned());
+        return Ok("the kill is on disk and outlasts the host".to_owned());
     };
     let consequence = match error.downcast_ref::<WriteError>() {
         Some(error) if error.step == WriteStep::SyncFolder => {
@@ -286,7 +286,7 @@ impl Waiting {
         if !self.orders.is_empty() {
             let orders = list(self.orders.iter(), names);
             report(Err(format!(
-                "not confirmed by the venue within {seconds} s: {orders}; their cancels have left, check them at the venue"
+                "not confirmed by the venue within {seconds} s: {orders}; their cancels were sent; check the orders at the venue"
             )));
         }
     }
@@ -331,7 +331,9 @@ mod tests {
     #[test]
     fn a_latch_that_could_not_be_written_is_reported_again_when_the_host_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let latch = KillLatch::at(folder.path().join("missing").join("killed"));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let latch = KillLatch::at(file.join("killed"));
         let _written = latch.begin();
         let why = latch.settle().unwrap_err();
         assert!(why.contains("the next start will trade"), "{why}");

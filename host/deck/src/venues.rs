@@ -4,7 +4,7 @@
 //! `open`.
 
 use crate::folder::module_name;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tickdeck_engine::port::Gateway;
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
 use tickdeck_gateway::playback::{Playback, PlaybackConfig};
@@ -44,21 +44,6 @@ pub fn open_all(config: &Config) -> Result<Vec<Venue>> {
     venues
         .map(|(seed, settings)| open(config, settings, seed))
         .collect()
-}
-
-/// Opens the only venue in the settings.
-///
-/// # Errors
-/// There are several, a setting does not fit, or a file can't be read.
-pub fn venue(config: &Config) -> Result<Venue> {
-    match <[Venue; 1]>::try_from(open_all(config)?) {
-        Ok([venue]) => Ok(venue),
-        Err(venues) => bail!(
-            "{} has {} venues, and only one is supported here: remove sections `[venues.NAME]`",
-            config.file,
-            venues.len()
-        ),
-    }
 }
 
 /// Opens a venue: one row per kind.
@@ -273,13 +258,12 @@ mod tests {
             .collect();
         assert_eq!(listing, ["BTCUSDT.EAST", "BTCUSDT.TAPE", "BTCUSDT.WEST"]);
         assert_eq!(registry.find_instrument("BTCUSDT"), None, "ambiguous");
-        let error = venue(&config).err().unwrap().to_string();
-        assert!(error.starts_with("t has 3 venues"), "{error}");
     }
 
     #[test]
     fn a_deck_with_a_single_venue_is_titled_as_ever() {
-        let venue = venue(&Config::parse("t", "[venue]\nseed = 3\n").unwrap()).unwrap();
+        let config = Config::parse("t", "[venue]\nseed = 3\n").unwrap();
+        let venue = open_all(&config).unwrap().pop().unwrap();
         assert_eq!(venue.title, "the simulated exchange, seed 3");
         assert_eq!(venue.seed, 3);
     }

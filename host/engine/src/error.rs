@@ -37,7 +37,7 @@ pub enum EngineError {
     #[error("{0}")]
     Tape(String),
     /// A recorded run cannot be resumed: its replay diverged.
-    #[error("the recorded run cannot be resumed: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
+    #[error("the recorded run cannot be resumed: its replay diverges at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
     Diverged(Box<Divergence>),
     /// The run cannot be recorded, and the recorder's buffer is full.
     #[error("{problem}")]

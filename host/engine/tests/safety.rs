@@ -440,8 +440,8 @@ fn a_panic_of_a_worker_ends_the_run_and_takes_the_orders_off() {
     }
 }
 
-/// Has no space left after so many commits.
-struct Overflowing(u64);
+/// Has no space left once orders were sent and so many commits came after.
+struct Overflowing(u64, Arc<Mutex<Vec<Command>>>);
 
 impl Recorder for Overflowing {
     fn events(&mut self, _: &[Event]) {}
@@ -451,7 +451,8 @@ impl Recorder for Overflowing {
     fn offered(&mut self, _: u64, _: StrategyId, _: &OfferedBatches) {}
 
     fn commit(&mut self, _: bool) -> Result<(), RecordError> {
-        self.0 = self.0.saturating_sub(1);
+        let has_sent = !self.1.lock().unwrap().is_empty();
+        self.0 = self.0.saturating_sub(u64::from(has_sent));
         match self.0 {
             0 => Err(RecordError {
                 problem: "nothing more can wait for the disk".to_owned(),
@@ -473,7 +474,7 @@ fn a_run_that_can_no_longer_be_recorded_ends_and_takes_the_orders_off() {
         let venue = Telling(venue, Arc::clone(&sent));
         let strategies = cast(Eager::acting(0, || {}));
         let mut engine = toy::engine_at(venue, waits.clock(), waits.config(), strategies);
-        engine.record(Box::new(Overflowing(40)));
+        engine.record(Box::new(Overflowing(40, Arc::clone(&sent))));
         let error = engine.run(&mut NullObserver).unwrap_err().to_string();
         assert!(
             error.contains("nothing more can wait"),
@@ -586,7 +587,12 @@ fn a_venue_that_refuses_every_cancel_is_not_asked_for_ever() {
         let sent = killed_at_a_venue_that_refuses(waits, u32::MAX);
         let cancels = sent.iter().filter_map(canceled);
         let orders: BTreeSet<ClientOrderId> = cancels.clone().collect();
-        assert_eq!(cancels.count(), orders.len() * 5, "{waits:?}");
+        assert!(!orders.is_empty(), "{waits:?}");
+        for order in orders {
+            let asked = cancels.clone().filter(|id| *id == order).count();
+            // Five times for the kill, and once more at the end of the run.
+            assert!((5..=6).contains(&asked), "{waits:?}: {asked}");
+        }
     }
 }
 

@@ -407,3 +407,60 @@ fn a_venue_with_an_event_behind_the_end_of_time_fails_by_name_and_the_run_ends()
         );
     }
 }
+
+/// Delivers one event once more after it delivered a later one.
+struct LateVenue {
+    inner: ToyVenue,
+    first: Option<Event>,
+    polls: u32,
+}
+
+impl Gateway for LateVenue {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.inner.register(registry)
+    }
+
+    fn send(&mut self, at: Timestamp, command: Command) {
+        self.inner.send(at, command);
+    }
+
+    fn next_due(&mut self) -> Due {
+        self.inner.next_due()
+    }
+
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        let start = out.len();
+        self.inner.poll(until, out)?;
+        self.polls += 1;
+        match self.first {
+            Some(first) if self.polls == 20 => out.push(first),
+            Some(_) => {}
+            None => self.first = out.get(start).copied(),
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_venue_that_delivers_an_event_too_late_fails_by_name_and_the_run_ends() {
+    for workers in [1, 2] {
+        let venue = LateVenue {
+            inner: ToyVenue::new(7, 500),
+            first: None,
+            polls: 0,
+        };
+        let engine = toy::engine_at(
+            venue,
+            Box::new(NoClock),
+            config(Stepping::Lockstep, workers),
+            Vec::new(),
+        );
+        let mut notices = Notices::default();
+        let report = engine.run(&mut notices).unwrap();
+        assert_eq!(report.ending, Ending::Broken);
+        assert!(report.status.events > 0 && report.status.events < 500);
+        let said = format!("{:?}", notices.0);
+        assert!(said.contains("TOY"), "{said}");
+        assert!(said.contains("it delivered an event of"), "{said}");
+    }
+}

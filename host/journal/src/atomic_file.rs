@@ -69,7 +69,9 @@ impl WriteStep {
     /// Which file exists after the failure.
     const fn state(self) -> &'static str {
         match self {
-            Self::SyncFolder => "the new file stands, but a power cut may bring the old one back",
+            Self::SyncFolder => {
+                "the new file is in place, but a power cut may bring the old one back"
+            }
             Self::Remove => "it still stands",
             Self::SyncRemoval => "it is removed, but a power cut may bring it back",
             _ => "nothing was replaced",

@@ -205,7 +205,7 @@ fn check_end(scan: &Scan, last: bool) -> Result<(), JournalError> {
         return match scan.span()? {
             None => Ok(()),
             Some(span) => {
-                let what = "there are bytes behind the end of the segment";
+                let what = "there are bytes after the end of the segment";
                 Err(JournalError::damaged(scan.path(), span.start, what))
             }
         };
@@ -214,7 +214,7 @@ fn check_end(scan: &Scan, last: bool) -> Result<(), JournalError> {
     let behind = scan.next_good()?;
     let behind = behind.map_or(scan.header().capacity, |(place, _)| place);
     if !last && (durable || !scan.lacks_a_page(behind)?) {
-        let what = "what stands here is not as it was written, and a later segment is there";
+        let what = "this data differs from what was written, and a later segment exists";
         return Err(JournalError::damaged(scan.path(), scan.position(), what));
     }
     Ok(())

@@ -156,7 +156,7 @@ impl Reel {
     ) -> Result<u64, JournalError> {
         if each == 0 || !payloads.len().is_multiple_of(each) {
             let what = format!(
-                "{} bytes are no whole number of records of {each} bytes",
+                "{} bytes are not a whole number of records of {each} bytes",
                 payloads.len()
             );
             return Err(JournalError::Setting { what });

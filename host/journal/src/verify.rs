@@ -246,7 +246,7 @@ impl Check<'_> {
                 self.verified.torn = Some(Damage {
                     file: path,
                     offset: scan.position(),
-                    what: "a record is half written here".to_owned(),
+                    what: "a record is half-written here".to_owned(),
                 });
                 return Ok(());
             }

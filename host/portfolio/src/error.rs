@@ -73,16 +73,16 @@ pub enum PortfolioError {
         /// The order.
         order: ClientOrderId,
     },
-    /// An anomaly: the order cannot take this event in its state and is left as it was. A fill was folded into the
+    /// An anomaly: the order cannot take this event in its state and is unchanged. A fill was folded into the
     /// position. Query the order's state at the venue.
-    #[error("order {order} is left as it was")]
+    #[error("order {order} is unchanged")]
     InvalidTransition {
         /// The order.
         order: ClientOrderId,
         /// The state and the event.
         source: InvalidTransition,
     },
-    /// An anomaly: the event is about another instrument or side than the order, which is left as it was. A fill was
+    /// An anomaly: the event is about another instrument or side than the order, which is unchanged. A fill was
     /// folded into the position of the instrument that it names. The gateway mixed up two orders.
     #[error(
         "an event of order {order} is about {side} of instrument {instrument}, the order is not"

@@ -59,7 +59,7 @@ impl ReelPair<'_> {
             }
             (None, None) => missing.uncovered(
                 self.run.folder.clone(),
-                "nothing of the run exists: a host that is ended while it starts leaves that",
+                "the run is empty: left by a host that was killed during startup",
             ),
             // The run was interrupted while it started.
             _ => {}
@@ -110,7 +110,7 @@ impl ReelPair<'_> {
             }
             (true, _, false) => missing.uncovered(
                 self.segment(ACTIONS, actions.last),
-                "the host was ended while it closed the run, so the last events may not all be there",
+                "the host was killed while closing the run, so the last events may be incomplete",
             ),
             _ => {}
         }

@@ -60,7 +60,7 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
         Effect::Operated { order, .. } => format!("the operator: {order:?}"),
         Effect::GaveUp { strategy, .. } => {
             format!(
-                "{}: rolled back to the version before",
+                "{}: rolled back to the previous version",
                 names.strategy(*strategy)
             )
         }
@@ -69,7 +69,7 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
         Effect::Halted { problem, .. } => {
             format!("new orders are denied: {}", Untrusted::new(problem))
         }
-        Effect::Kept => "new orders pass again".to_owned(),
+        Effect::Kept => "new orders are allowed again".to_owned(),
         Effect::Sent { order, what, .. } => format!(
             "sent to the venue: {} of {}/{}",
             match what {
@@ -81,7 +81,7 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
             order.number
         ),
         Effect::LeftBehind => {
-            "a strategy did not return and is left behind: what was decided and had not left is dropped".to_owned()
+            "a strategy did not return and was left behind: decisions that were not sent are dropped".to_owned()
         }
         Effect::Stopping { .. } => "the strategies are being stopped".to_owned(),
         Effect::Asked | Effect::Saved { .. } => return None,
@@ -94,7 +94,7 @@ fn changed(what: &RecordedChange, names: &Names) -> String {
         RecordedChange::Start { .. } => format!("{name} started"),
         RecordedChange::Swap { .. } => format!("{name}: swapped to another version"),
         RecordedChange::Promote(_) => format!("{name}: the shadow was promoted"),
-        RecordedChange::RollBack(_) => format!("{name}: rolled back to the version before"),
+        RecordedChange::RollBack(_) => format!("{name}: rolled back to the previous version"),
         RecordedChange::Remove(_) => format!("{name} was removed"),
         RecordedChange::Quarantine { why, .. } => {
             format!("{name} was quarantined: {}", Untrusted::new(why))

@@ -55,7 +55,7 @@ impl ModuleStore {
     pub fn get(&self, hash: &str) -> Result<Vec<u8>> {
         ensure!(
             hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit()),
-            "{} is no hash of a module: the reel that names it is damaged",
+            "{} is not a module hash: the reel that names it is damaged",
             quoted(hash)
         );
         let file = self.file(hash);

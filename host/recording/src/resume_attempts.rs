@@ -92,7 +92,7 @@ impl ResumeAttempts {
         let kept: Option<Self> = match read_text(&file)? {
             Some(text) => Some(serde_json::from_str(&text).with_context(|| {
                 format!(
-                    "cannot use {}: remove it to begin with the first attempt again",
+                    "cannot use {}: remove it to restart from the first attempt",
                     file.display()
                 )
             })?),

@@ -23,7 +23,7 @@ pub(crate) fn event(record: &Record<'_>, sequence: u64) -> Result<Event> {
     let event = Event::from_bytes(record.payload)?;
     ensure!(
         event.sequence == sequence,
-        "the events reel breaks off: event {} stands where {sequence} should",
+        "the events reel is broken: found event {} where {sequence} should be",
         event.sequence
     );
     ensure!(

@@ -217,7 +217,7 @@ impl Check<'_> {
                     what: damage.what,
                 }));
                 if let Some(torn) = verified.torn.take() {
-                    let what = "a crash left a record half written: the next start of the host puts it aside";
+                    let what = "a crash left a half-written record: the next start of the host sets it aside";
                     self.checked.uncovered.push(VerifyFault {
                         file: torn.file,
                         offset: Some(torn.offset),

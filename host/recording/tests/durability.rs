@@ -39,7 +39,7 @@ fn is_the_other_process() {
         "repeats" => {
             registry.add_strategy("ema");
             let failure = data.keep_ids(&registry).unwrap_err().to_string();
-            assert!(failure.contains("the new file stands"), "{failure}");
+            assert!(failure.contains("the new file is in place"), "{failure}");
             data.keep_ids(&registry).unwrap();
         }
         other => panic!("no such task: {other}"),

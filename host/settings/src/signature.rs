@@ -192,7 +192,7 @@ fn parse_signature(minisig: &[u8]) -> Result<SignatureBox, String> {
     if same(1) && same(3) {
         Ok(signature)
     } else {
-        Err("it has more than a signature".to_owned())
+        Err("it has trailing data after the signature".to_owned())
     }
 }
 

@@ -93,7 +93,7 @@ fn a_grant_does_not_hold_if_any_step_of_writing_it_fails() {
         let is_last = (call, n.as_str()) == ("fsync", "3");
         assert_eq!(file.exists(), is_last, "{call} {n}: {reported}");
         let state = match is_last {
-            true => "the new file stands, but a power cut may bring the old one back",
+            true => "the new file is in place, but a power cut may bring the old one back",
             false => "nothing was replaced",
         };
         assert!(reported.contains(state), "{call} {n}: {reported}");

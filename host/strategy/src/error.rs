@@ -121,7 +121,7 @@ pub enum LoadError {
         problem: String,
     },
     /// The module is larger in some dimension than any strategy has reason to be. Show the text.
-    #[error("{file}: is of an absurd shape: {problem}")]
+    #[error("{file}: exceeds a structural limit: {problem}")]
     Shape {
         /// The file.
         file: String,

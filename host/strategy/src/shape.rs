@@ -297,7 +297,7 @@ fn at_most(what: &str, found: impl TryInto<u64>, limit: u64) -> Result<(), Stop>
         return Ok(());
     }
     Err(Stop::Absurd(format!(
-        "it has {found} {what}, and {limit} is the most"
+        "it has {found} {what}, and the maximum is {limit}"
     )))
 }
 
@@ -328,31 +328,31 @@ mod tests {
         for (text, problem) in [
             (
                 format!("(module {functions})"),
-                "it has 100001 functions, and 100000 is the most",
+                "it has 100001 functions, and the maximum is 100000",
             ),
             (
                 format!("(module (func (local {})))", "i32 ".repeat(10_001)),
-                "it has 10001 local variables in a function, and 10000 is the most",
+                "it has 10001 local variables in a function, and the maximum is 10000",
             ),
             (
                 format!("(module {blocks})"),
-                "it has 2001 blocks within each other, and 2000 is the most",
+                "it has 2001 blocks within each other, and the maximum is 2000",
             ),
             (
                 format!("(module {operands})"),
-                "it has 10001 values on the stack of a function, and 10000 is the most",
+                "it has 10001 values on the stack of a function, and the maximum is 10000",
             ),
             (
                 format!("(component (core module $m (memory 1)) {memories})"),
-                "it has 9 memories, and 8 is the most",
+                "it has 9 memories, and the maximum is 8",
             ),
             (
                 format!("(module {})", "(global i32 (i32.const 0))".repeat(50_001)),
-                "it has 50001 global variables, and 50000 is the most",
+                "it has 50001 global variables, and the maximum is 50000",
             ),
             (
                 format!("{}{}", "(component ".repeat(17), ")".repeat(17)),
-                "it has 17 components within each other, and 16 is the most",
+                "it has 17 components within each other, and the maximum is 16",
             ),
         ] {
             let error = refused(&text);
@@ -377,7 +377,7 @@ mod tests {
             "(component $root {text} (instance (instantiate $c7)))"
         ));
         assert!(
-            error.contains("memories, and 8 is the most") || error.contains("core instances"),
+            error.contains("memories, and the maximum is 8") || error.contains("core instances"),
             "{error}"
         );
         for values in [

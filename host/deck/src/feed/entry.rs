@@ -155,10 +155,10 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
             )
         }
         Notice::LeftBehind { position } => format!(
-            "a strategy did not return from its call, and the run ended without it: what was decided and had not left by \
-             event {position} was dropped; `tickdeck strategies` of the next run shows who is slow"
+            "a strategy did not return from its call, and the run ended without it: decisions not sent by event {position} \
+             were dropped; `tickdeck strategies` of the next run shows which one is slow"
         ),
-        Notice::Kept => "the run is recorded again: new orders pass".to_owned(),
+        Notice::Kept => "the run is being recorded again: new orders are allowed".to_owned(),
         Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
     }
 }
@@ -179,7 +179,7 @@ fn describe_overload(
         format!(", at {} it ends", micros(limit_ns))
     });
     format!(
-        "{name} kept the others waiting for {}{end}: it does too much at each event",
+        "{name} kept the others waiting for {}{end}: it does too much work per event",
         micros(debt_ns)
     )
 }
@@ -237,7 +237,7 @@ pub fn describe_state(inherited: StateSource) -> String {
     match inherited {
         StateSource::Saved { bytes } => format!("with {bytes} bytes of state"),
         StateSource::Snapshot { bytes, events } => format!(
-            "with a snapshot of {bytes} bytes and the {events} events since, on which it decides nothing any more"
+            "with a snapshot of {bytes} bytes and the {events} events since, whose decisions are no longer sent"
         ),
         StateSource::Nothing => "without state".to_owned(),
     }

@@ -130,12 +130,14 @@ impl Manager {
     /// Grants what a strategy requests, unless that differs from what the operator saw.
     fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<(), String> {
         let Some(loaded) = self.entry(name).waiting.take() else {
-            return Err(format!("{name} asks for nothing that was not granted"));
+            return Err(format!(
+                "{name} requests nothing beyond what is already granted"
+            ));
         };
         let request = history_entries::request_text(&loaded);
         if seen.is_some_and(|seen| seen != request) {
             self.entry(name).waiting = Some(loaded);
-            return Err(format!("{name} asks for something else by now: {request}"));
+            return Err(format!("{name} has changed its request: {request}"));
         }
         let hash = loaded.inspection().hash.to_string();
         let approval = &loaded.decision.approval;

@@ -160,8 +160,8 @@ impl Manager {
         let running: Vec<&str> = running.filter(|name| is_running(name)).collect();
         let rest = match running.as_slice() {
             [] => String::new(),
-            [one] => format!("; {one} runs on unchanged"),
-            several => format!("; {} run on unchanged", several.join(", ")),
+            [one] => format!("; {one} keeps running unchanged"),
+            several => format!("; {} keep running unchanged", several.join(", ")),
         };
         let text = refused.why.clone() + &rest;
         self.say("plugins", LogLevel::Warn, &text);
@@ -257,7 +257,7 @@ impl Manager {
         if requester == Requester::Folder {
             if is_repeated {
                 // An operator's reload was faster than the watcher.
-                return Ok(format!("{name} was offered this very version already"));
+                return Ok(format!("{name} was already offered this version"));
             }
             if let Some(answer) = self.pass_over(name, fingerprint) {
                 return answer;
@@ -328,7 +328,7 @@ impl Manager {
         let entry = self.entry(name);
         entry.failed.insert(content);
         let rest = match entry.started {
-            true => "; the old version runs on",
+            true => "; the old version keeps running",
             false => "",
         };
         let text = format!(

@@ -240,7 +240,7 @@ impl DeckParts {
                 Err(error) if left_out.contains_key(&recorded.name) => return Err(error),
                 Err(error) => {
                     let why = format!(
-                        "it does not start again as in run {}: {error:#}",
+                        "it no longer starts as it did in run {}: {error:#}",
                         run.number
                     );
                     let strategy = recorded.name.clone();
@@ -287,7 +287,7 @@ fn without<T>(
     {
         let (strategy, event) = (name.to_owned(), divergence.position);
         let why = format!(
-            "at event {event} it decides differently from what run {} recorded",
+            "at event {event} its decision differs from the one recorded in run {}",
             run.number
         );
         let id = divergence.strategy;
@@ -328,7 +328,7 @@ fn restore_kill(latched: bool, run: &RecordedRun, engine: &Engine, status: &Stat
 fn report_torn(opened: &[Opened; 2]) {
     for torn in opened.iter().filter_map(|opened| opened.torn.as_ref()) {
         let what = match torn.durable {
-            false => "a record was half written when the run was interrupted",
+            false => "a record was half-written when the run was interrupted",
             true => {
                 "WARNING: the last records were on the disk and are damaged now; check the disk"
             }

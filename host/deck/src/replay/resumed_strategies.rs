@@ -36,13 +36,14 @@ pub(super) fn settle_strategies(
             end(engine, &one, why, QuarantineCause::NotRepeatable)?;
             out.push((one.name, one.hash));
         } else if let Some(objection) = versions.objection(&one.name, &one.hash) {
-            let why = format!("it may not trade on: {objection}; its orders are canceled");
+            let why = format!("it may not continue trading: {objection}; its orders are canceled");
             end(engine, &one, why, QuarantineCause::NotAllowed)?;
         } else if let Some(shadow) = &one.shadow
             && let Some(objection) = versions.objection(&one.name, &shadow.hash)
         {
             let (name, version) = (&one.name, &shadow.version);
-            let said = format!("{name}: its shadow version {version} may not run on: {objection}");
+            let said =
+                format!("{name}: its shadow version {version} may not continue: {objection}");
             eprintln!("{}", printable(&said));
             let ended = engine.change_before_run(StrategyChange::RollBack(one.id))?;
             ended.map_err(|why| anyhow!(why))?;

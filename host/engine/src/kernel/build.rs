@@ -226,7 +226,7 @@ fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineErr
         .min()
         .ok_or(EngineError::NoVenue)?;
     if least == 0 {
-        let problem = "a venue answers in no time at all; give it at least 1 ns".to_owned();
+        let problem = "a venue has zero latency; set at least 1 ns".to_owned();
         return Err(EngineError::Setting {
             name: "latency",
             problem,
@@ -238,7 +238,7 @@ fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineErr
     bounded.ok_or_else(|| EngineError::Setting {
         name: "latency",
         problem: format!(
-            "every venue answers only after {least} ns; the most is a day, {MAX_LOOKAHEAD_NS} ns"
+            "every venue has a latency of at least {least} ns; the maximum is one day, {MAX_LOOKAHEAD_NS} ns"
         ),
     })
 }

@@ -245,7 +245,7 @@ impl Engine {
             .find(|(event, at)| event.sequence != *at)
         {
             let problem = format!(
-                "the events reel breaks off: event {} stands where {} should",
+                "the events reel is broken: found event {} where {} should be",
                 event.0.sequence, event.1
             );
             return Err(EngineError::Tape(problem).into());
@@ -353,7 +353,7 @@ impl Engine {
     fn at_end_of_tape(&mut self, cursor: &mut ReplayCursor) -> Result<(), ReplayStop> {
         if let Some((position, _)) = cursor.queue.front() {
             let problem = format!(
-                "the actions reel goes on to event {position}, but the events reel ends at {}: its tail is lost",
+                "the actions reel continues to event {position}, but the events reel ends at {}: its tail is lost",
                 self.events.next_sequence()
             );
             return Err(EngineError::Tape(problem).into());
@@ -361,8 +361,12 @@ impl Engine {
         if !cursor.ended {
             return Ok(());
         }
-        // Answers that a free run stamps late are on the tape within a lookahead, or never.
-        let late = self.events.now().saturating_sub(self.time.lookahead_ns());
+        // Answers that a free run stamps late are on the tape within a lookahead, or never. What it took in last may be recorded in
+        // part.
+        let late = self
+            .events
+            .before()
+            .saturating_sub(self.time.lookahead_ns());
         if let Some(own) = cursor.own.iter().find(|own| own.ts_host < late) {
             let own = Finding::Event(Box::new(*own));
             return Err(differs(

@@ -219,7 +219,7 @@ impl Check<'_> {
         let valued =
             self.limits.max_notional.is_some() || self.limits.max_position_notional.is_some();
         if valued && price.is_none() && !reduces {
-            let values = "nothing is quoted to value the order by".to_owned();
+            let values = "there is no quote to value the order".to_owned();
             return deny(Reason::StaleData, values);
         }
         if let (Some(limit), Some(price)) = (self.limits.max_notional, price) {

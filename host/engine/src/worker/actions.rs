@@ -20,7 +20,7 @@ pub(crate) struct FeedChange {
 pub(crate) fn consumed(consumed: usize, batch: &[Event]) -> Result<usize, Fault> {
     if consumed == 0 || consumed > batch.len() {
         return Err(Fault(format!(
-            "on-events consumed {consumed} of {} events: 1 to all is the rule",
+            "on-events consumed {consumed} of {} events: it must consume at least one and at most all",
             batch.len()
         )));
     }

@@ -157,7 +157,7 @@ impl Budget {
             ),
         };
         format!(
-            "kept the other strategies waiting for {waited}, {limit}; let it do less at each event, or give it a deck of its own"
+            "kept the other strategies waiting for {waited}, {limit}; reduce its work per event, or give it a deck of its own"
         )
     }
 

@@ -327,7 +327,7 @@ impl StrategyRunner {
         self.recorded_faults.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
         if slot.is_suspended() && !version.code.is_ready() {
-            let why = "no instance could be made in time; this host is busy with others";
+            let why = "no instance could be created in time: the host is busy creating others";
             return Err(Fault(why.to_owned()));
         }
         let events = [since, slot.backlog.all()].concat();

@@ -86,7 +86,7 @@ impl RecoveryBudget {
         }
         let limit = self.limit_ns / 1_000_000;
         Err(Fault(format!(
-            "took more than {limit} ms to handle the last events once more"
+            "took more than {limit} ms to handle the last events again"
         )))
     }
 }

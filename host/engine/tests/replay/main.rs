@@ -437,9 +437,7 @@ fn a_venue_that_gives_something_else_is_not_gone_on_with() {
         .resume(&mut Played::of(&items, &[]), &mut Notices::default())
         .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("comes out differently now, at event 0"),
+        error.to_string().contains("its replay diverges at event 0"),
         "{error}"
     );
 }

@@ -192,7 +192,7 @@ fn a_strategy_that_waits_in_vain_ends_and_does_so_in_a_replay() {
     let report = engine.run(&mut notices).unwrap();
     let problem = ended(&notices.0);
     assert!(
-        problem.contains("trapped at event") && problem.contains("no instance could be made"),
+        problem.contains("trapped at event") && problem.contains("no instance could be created"),
         "{problem}"
     );
     let replayed = again(alone(plain(), EVENTS, version("1", traits())), &reel.all());

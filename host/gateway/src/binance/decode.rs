@@ -67,7 +67,7 @@ pub enum DecodeError {
         value: i64,
     },
     /// The book would have more levels than are kept.
-    #[error("the book would have more than {most} levels, as no exchange's has")]
+    #[error("the book would have more than {most} levels, more than any exchange has")]
     Levels {
         /// Maximum number of levels on both sides.
         most: usize,

@@ -122,7 +122,7 @@ impl Lines {
 
 /// Splits a line into its local time and its frame.
 pub(super) fn split(line: &[u8]) -> Result<(Timestamp, &[u8]), &'static str> {
-    const BEHIND: &str = "its time is behind the end of event time, 2250-01-01";
+    const BEHIND: &str = "its time is after the end of event time, 2250-01-01";
     const FORM: &str = "not a line of `<local nanoseconds> <json>`";
     let space = line.iter().position(|byte| *byte == b' ').ok_or(FORM)?;
     let (time, frame) = (&line[..space], &line[space + 1..]);
@@ -157,7 +157,7 @@ mod tests {
         }
         for behind in [&b"8835955200000000000 {}"[..], b"9223372036854775807 {}"] {
             let why = split(behind).unwrap_err();
-            assert_eq!(why, "its time is behind the end of event time, 2250-01-01");
+            assert_eq!(why, "its time is after the end of event time, 2250-01-01");
         }
         assert!(split(b"8835955199999999999 {}").is_ok());
     }

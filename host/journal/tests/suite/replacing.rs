@@ -154,7 +154,7 @@ fn after_a_failed_step_the_old_file_stands_or_the_error_says_that_the_new_one_do
             let report = task.failing(call, n);
             let installed = (call, n) == ("fsync", 2);
             let state = match installed {
-                true => "the new file stands, but a power cut may bring the old one back",
+                true => "the new file is in place, but a power cut may bring the old one back",
                 false => "nothing was replaced",
             };
             assert!(

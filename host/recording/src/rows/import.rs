@@ -131,7 +131,7 @@ fn names(folder: &Path, registry: &mut Registry) -> Result<Vec<String>> {
     for table in [&CURRENCIES, &INSTRUMENTS] {
         let file = file(folder, table)?.with_context(|| {
             format!(
-                "{} has no table `{}`, without which numbers have no meaning: export it again",
+                "{} has no table `{}`, without which ids cannot be resolved: export it again",
                 folder.display(),
                 table.name
             )

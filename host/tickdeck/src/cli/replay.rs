@@ -340,18 +340,18 @@ fn text(outcome: &Outcome, asked: bool) -> String {
         Some(difference) => format!("NOT equal, after {actions} equal actions:\n{difference}\n"),
     };
     if outcome.left_out {
-        text += "the machine went down before all was on disk; incomplete records are left out\n";
+        text += "the machine went down before everything was on disk; incomplete records are left out\n";
     }
     for name in &outcome.not_called {
         text += &format!(
-            "{name} was quarantined when the run was resumed; its decisions up to there are those on the reel\n"
+            "{name} was quarantined when the run was resumed; until then its decisions are read from the reel\n"
         );
     }
     if !outcome.ended && !asked && outcome.difference.is_none() {
         text += &match outcome.running {
             true => format!("the run is still running; compared up to event {events}\n"),
             false => format!(
-                "the run was interrupted there; {} more actions had been decided and never sent\n",
+                "the run was interrupted there; {} more actions had been decided but never sent\n",
                 outcome.unrecorded
             ),
         };

@@ -140,7 +140,7 @@ fn foot_line(age: Duration) -> String {
         "q quit".to_owned()
     } else {
         let seconds = age.as_secs();
-        format!("q quit   the host has not answered for {seconds} s: these figures are old")
+        format!("q quit   the host has not answered for {seconds} s: these figures are stale")
     }
 }
 

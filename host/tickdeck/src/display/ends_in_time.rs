@@ -112,7 +112,7 @@ impl Watched {
             let waits_for = *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
             let working = self.feed.latest().working.len();
             note(format_args!(
-                "error: the host waited for {waits_for} in vain and ends now; {working} orders were working when it last looked"
+                "error: timed out waiting for {waits_for}, exiting now; {working} orders were working at the last check"
             ));
         });
         while words.as_ref().is_ok_and(|words| !words.is_finished()) && start.elapsed() < LAST_WORDS
