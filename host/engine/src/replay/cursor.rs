@@ -53,6 +53,8 @@ pub(super) struct ReplayCursor {
     pub(super) venues: bool,
     /// Faults that must be reproduced: what a time limit ended is not ended by it again.
     pub(super) faults: Vec<FaultAt>,
+    /// Faults without a place among a strategy's batches, and their outcomes.
+    pub(super) unplaced: Vec<(StrategyId, Option<FaultOutcome>)>,
     /// Commands that the tape has not come to.
     pub(super) leaving: VecDeque<Effect>,
     /// How many of the router's commands are among them.
@@ -156,17 +158,25 @@ impl ReplayCursor {
     }
 
     fn note_outcome(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
-        if let StrategyOutcome::Faulted(Some(offered)) = outcome {
-            let outcome = None;
-            return self.faults.push(FaultAt {
+        let became = Some(fault_outcome(outcome));
+        let mut faults = self.faults.iter_mut();
+        let open = |fault: &&mut FaultAt| fault.strategy == strategy && fault.outcome.is_none();
+        if let Some(fault) = faults.find(open) {
+            fault.outcome = became;
+        }
+        let mut unplaced = self.unplaced.iter_mut();
+        if let Some((_, open)) = unplaced.find(|(other, open)| *other == strategy && open.is_none())
+        {
+            *open = became;
+        }
+        match outcome {
+            StrategyOutcome::Faulted(Some(offered)) => self.faults.push(FaultAt {
                 strategy,
                 offered,
-                outcome,
-            });
-        }
-        let open = |fault: &&mut FaultAt| fault.strategy == strategy && fault.outcome.is_none();
-        if let Some(fault) = self.faults.iter_mut().find(open) {
-            fault.outcome = Some(fault_outcome(outcome));
+                outcome: None,
+            }),
+            StrategyOutcome::Faulted(None) => self.unplaced.push((strategy, None)),
+            _ => {}
         }
     }
 
@@ -410,6 +420,7 @@ const fn is_barrier(effect: &Effect) -> bool {
         Effect::Settled { .. }
         | Effect::Operated { .. }
         | Effect::GaveUp { .. }
+        | Effect::CatchingUp { .. }
         | Effect::Changed { .. }
         | Effect::Asked
         | Effect::LeftBehind

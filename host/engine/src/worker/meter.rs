@@ -5,7 +5,7 @@
 //! one call was long, or the others are late, every call is timed for a while.
 
 use crate::port::Fault;
-use crate::worker::budget::{Budget, BudgetRule, Charge, Company};
+use crate::worker::budget::{Budget, BudgetRule, Charge, Company, SPENT_NS};
 use crate::worker::load::DeckLoad;
 use crate::worker::slot::{Counters, Slot};
 use std::sync::Arc;
@@ -83,6 +83,8 @@ pub(super) struct Meter {
     busy_ns: u64,
     /// The longest that a strategy took in this turn.
     longest_ns: u64,
+    /// What recoveries took of this turn.
+    recovering_ns: u64,
     /// Most events of the next stretch.
     most: usize,
 }
@@ -101,6 +103,7 @@ impl Meter {
             mark: None,
             busy_ns: 0,
             longest_ns: 0,
+            recovering_ns: 0,
             most: usize::MAX,
         }
     }
@@ -216,6 +219,7 @@ impl Meter {
             return;
         }
         self.turn += 1;
+        self.recovering_ns = 0;
         // In lockstep what waits is the window, whose length says nothing of lateness.
         let late_ns = match rule.is_lockstep {
             true => self.load.late_ns(),
@@ -278,7 +282,25 @@ impl Meter {
 
     /// Whether a strategy that faulted must not be called again in this turn, because others wait.
     pub(super) fn has_spent(&self, budget: &Budget) -> bool {
-        self.is_on() && self.company != Company::None && budget.has_spent(self.turn)
+        self.left_ns(budget) == Some(0)
+    }
+
+    /// Whether anybody on the deck would wait for a strategy that takes its time.
+    pub(super) fn has_others(&self) -> bool {
+        self.is_on() && self.load.running() > 1
+    }
+
+    /// What a strategy may take of this turn for a recovery; none: as much as it needs, because nobody waits. Recoveries of
+    /// several strategies share it.
+    pub(super) fn left_ns(&self, budget: &Budget) -> Option<u64> {
+        let is_awaited = self.is_on() && self.company != Company::None;
+        let spent_ns = budget.spent_ns(self.turn) + self.recovering_ns;
+        is_awaited.then(|| SPENT_NS.saturating_sub(spent_ns))
+    }
+
+    /// Takes in what a recovery took of this turn. It is not charged: faults have a limit of their own.
+    pub(super) const fn spend(&mut self, took_ns: u64) {
+        self.recovering_ns += took_ns;
     }
 
     /// Why a strategy with this account is held, if it is.

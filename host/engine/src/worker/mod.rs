@@ -10,11 +10,13 @@ mod batch_size;
 mod batching;
 mod budget;
 mod catch_up;
+mod catching_up;
 mod delivery;
 mod dispatch;
 pub(crate) mod dry_run;
 mod force;
 pub(crate) mod handover;
+mod late_events;
 pub(crate) mod load;
 mod mailbox;
 pub(crate) mod meanwhile;
@@ -25,6 +27,7 @@ pub(crate) mod pool;
 mod quota;
 pub(crate) mod recorded_faults;
 mod recovery;
+mod recovery_budget;
 mod refeed;
 pub(crate) mod rejoin;
 mod runner;
@@ -90,6 +93,11 @@ pub(crate) enum Done {
     ShadowEnded(Box<Version>),
     /// A suspended strategy is back, in its version.
     Rejoined(Rejoined),
+    /// It is not back yet: it goes on when the others have had their turns.
+    CatchesUp {
+        /// It has only just begun.
+        begins: bool,
+    },
     Removed(Option<Box<dyn Strategy>>),
     DryRun(Box<DryRun>),
     States(Vec<(StrategyId, State)>),
@@ -235,10 +243,7 @@ impl Worker {
             }
             Task::BringBack(id) => {
                 let place = self.place_of(id)?;
-                match self.runner.slots[place].is_on_probation() {
-                    true => self.change_version(place, false, |runner| runner.roll_back(place)),
-                    false => self.runner.rejoin(place).map(Done::Rejoined),
-                }
+                self.bring_back(place)
             }
             Task::Remove(id) => {
                 let place = self.place_of(id)?;
@@ -288,6 +293,20 @@ impl Worker {
         self.runner.start(place, start, counters, &self.setup);
         for request in &feeds {
             self.begin_feed(place, request);
+        }
+    }
+
+    /// Brings a suspended strategy back, if that takes no more than this slice.
+    fn bring_back(&mut self, place: SlotIndex) -> Result<Done, String> {
+        let begins = self.runner.slots[place].catching_up.is_none();
+        match self.runner.catch_up_further(place)? {
+            None => Ok(Done::CatchesUp { begins }),
+            Some(caught_up) if self.runner.slots[place].is_on_probation() => {
+                let change =
+                    |runner: &mut StrategyRunner| runner.reinstate_previous(place, caught_up);
+                self.change_version(place, false, change)
+            }
+            Some(caught_up) => Ok(Done::Rejoined(self.runner.rejoin(place, caught_up))),
         }
     }
 
