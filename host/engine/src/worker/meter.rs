@@ -10,6 +10,7 @@ use crate::worker::load::DeckLoad;
 use crate::worker::slot::{Counters, Slot};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tickdeck_model::Timestamp;
 
 /// A sampled call from which on every call is timed.
 const LONG_NS: u64 = 100_000;
@@ -72,6 +73,8 @@ pub(super) struct Meter {
     /// Strategies of this worker that get events.
     running: usize,
     turn: u64,
+    /// In lockstep: the window of the turn, by its number.
+    window: Option<Timestamp>,
     company: Company,
     /// Until when every call is timed; 0: only samples are.
     watch_until_ns: u64,
@@ -97,6 +100,7 @@ impl Meter {
             worker,
             running: 0,
             turn: 0,
+            window: None,
             company: Company::None,
             watch_until_ns: 0,
             is_late: false,
@@ -208,14 +212,16 @@ impl Meter {
         self.most
     }
 
-    /// A stretch of events begins; those that wait span `lag_ns`. In lockstep a window, which all wait for, is one turn.
-    pub(super) fn begin_stretch(&mut self, lag_ns: u64, is_first: bool) {
+    /// A stretch of events begins, the first of them at `at`; those that wait span `lag_ns`. In lockstep a window, which all wait for, is one turn.
+    pub(super) fn begin_stretch(&mut self, lag_ns: u64, at: Timestamp) {
         self.load.begin(self.worker, lag_ns);
         let Some(rule) = &self.rule else {
             return;
         };
         self.mark = None;
-        if rule.is_lockstep && !is_first {
+        // The next window may be there before this thread has looked whether there is one.
+        let window = Some(at.div_euclid(rule.window_ns.max(1).cast_signed()));
+        if rule.is_lockstep && std::mem::replace(&mut self.window, window) == window {
             return;
         }
         self.turn += 1;
@@ -340,7 +346,7 @@ mod tests {
 
     /// A stretch of so many events, in which one call took so long.
     fn stretch(meter: &mut Meter, events: usize, long_ns: Option<u64>) {
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         let call = CallTime {
             timed_ns: None,
             long_ns,
@@ -373,13 +379,24 @@ mod tests {
     #[test]
     fn in_lockstep_a_long_window_is_not_late_and_one_that_begins_late_is() {
         let mut meter = meter(true);
-        meter.begin_stretch(500 * MS, true);
+        meter.begin_stretch(500 * MS, 0);
         assert_eq!(meter.company, Company::InTime);
         assert!(!meter.is_late);
         meter.load.begin_window(500 * MS);
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, MS.cast_signed());
         assert_eq!(meter.company, Company::Late(2));
         assert!(meter.is_late);
+    }
+
+    #[test]
+    fn in_lockstep_each_window_is_a_turn_however_often_the_worker_looks() {
+        let mut meter = meter(true);
+        let mut turns = [0, 1, MS - 1, MS, 3 * MS].map(|at| {
+            meter.begin_stretch(0, at.cast_signed());
+            meter.turn
+        });
+        turns.iter_mut().for_each(|turn| *turn -= 1);
+        assert_eq!(turns, [0, 0, 0, 1, 2]);
     }
 
     #[test]
@@ -401,7 +418,7 @@ mod tests {
     #[test]
     fn a_thread_that_did_not_run_is_nobodys_fault() {
         let mut meter = meter(false);
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         let mut budget = Budget::default();
         let descheduled = CallTime {
             timed_ns: Some(500 * MS),
@@ -417,7 +434,7 @@ mod tests {
     #[test]
     fn a_strategy_that_faulted_after_a_long_call_is_not_called_again_in_this_turn() {
         let mut meter = meter(false);
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         let mut budget = Budget::default();
         let timed_out = CallTime {
             timed_ns: None,
@@ -428,7 +445,7 @@ mod tests {
         meter.charge(&mut budget, &Counters::default(), timed_out);
         assert!(meter.has_spent(&budget));
         assert!(meter.verdict(&budget).is_none(), "it may come back");
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         assert!(!meter.has_spent(&budget), "the next turn");
     }
 }

@@ -149,7 +149,6 @@ impl Worker {
     pub(crate) fn poll(&mut self) -> usize {
         let mut handled = 0;
         loop {
-            let is_first = handled == 0;
             let Self {
                 events,
                 runner,
@@ -159,11 +158,11 @@ impl Worker {
                 setup,
             } = self;
             let slots = events.peek(usize::MAX);
-            if slots.is_empty() {
+            let Some(first) = slots.first() else {
                 return handled;
-            }
+            };
             let lag_ns = span_ns(slots);
-            runner.meter.begin_stretch(lag_ns, is_first);
+            runner.meter.begin_stretch(lag_ns, first.ts_host);
             // A due change of feeds starts a new stretch, because it rebuilds the index that the stretch borrows.
             let due = changes
                 .iter()
