@@ -76,7 +76,7 @@ impl StrategyRunner {
         Ok(None)
     }
 
-    /// A suspended strategy begins to catch up here, says a tape.
+    /// Takes the copies that a suspended strategy catches up with, where a tape says that it began.
     pub(crate) fn begin_to_catch_up(&mut self, place: SlotIndex) {
         if self.slots[place].is_suspended() {
             self.slots[place].catching_up = self.catching_up(place).ok();
