@@ -181,12 +181,10 @@ fn a_guest_that_is_slow_in_the_events_that_it_handles_once_more_comes_back_in_sl
         let (report, _) = host.stop();
         let run = DataReels::in_folder(data.path()).run(None).unwrap();
         let began = |effect: &Effect| matches!(effect, Effect::CatchingUp { .. });
-        let slices = effects(&run)
-            .unwrap()
-            .iter()
-            .filter(|one| began(one))
-            .count();
-        assert_eq!(slices, 1, "{place}");
+        let began = effects(&run).unwrap().into_iter().filter(began).count();
+        // Running freely, nobody waits for a strategy that has a worker of its own.
+        let is_awaited = (stepping, workers) != ("free", 2);
+        assert_eq!(began, usize::from(is_awaited), "{place}");
         let again = replay(data.path());
         assert_eq!(again.divergence, None, "{place}");
         assert_eq!(again.report.actions_hash, report.actions_hash, "{place}");
