@@ -8,7 +8,8 @@ use crate::support::host::{Folder, Hosted, SIM};
 use crate::support::plugins::{module, root};
 use crate::support::versions::counting;
 use tickdeck_deck::clock::Pace;
-use tickdeck_engine::{Report, StrategyState};
+use tickdeck_engine::{Effect, Report, StrategyState};
+use tickdeck_recording::{DataReels, effects};
 
 /// Where strategies share something: a worker, or in lockstep the end of a window.
 const PLACES: [(&str, usize); 4] = [("lockstep", 1), ("lockstep", 2), ("free", 1), ("free", 2)];
@@ -143,6 +144,50 @@ fn a_guest_that_is_slow_in_short_calls_is_held_all_the_same() {
 fn a_guest_that_is_slow_in_its_timers_is_held_all_the_same() {
     for place in PLACES {
         held_beside_others(&slow_in_timers(), place);
+    }
+}
+
+/// Traps once, and then takes some 60 us for each event that it handles once more.
+fn slow_when_it_was_restored() -> Vec<u8> {
+    let traps_at = 2_000;
+    let body = format!(
+        "(call $take (i32.const 1))
+         (if (i64.lt_u (global.get $seen) (i64.const {traps_at}))
+           (then (if (global.get $restored) (then (call $burn (i64.const 45000)))))
+           (else (if (i32.eqz (global.get $restored)) (then unreachable))))
+         (call $answer (i32.const 1) (i32.const 0) (i32.const 0))"
+    );
+    burning(&body)
+        .item("(global $restored (mut i32) (i32.const 0))")
+        .restore(
+            "(global.set $restored (i32.const 1))
+             (global.set $seen (i64.load (local.get $ptr))) (call $ok)",
+        )
+        .component()
+}
+
+#[test]
+fn a_guest_that_is_slow_in_the_events_that_it_handles_once_more_comes_back_in_slices() {
+    for (stepping, workers) in PLACES {
+        let place = format!("{stepping}, {workers} workers");
+        let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
+        folder.put("market-maker", &module("market-maker"));
+        folder.put("slow", &slow_when_it_was_restored());
+        let settings = settings(stepping, workers);
+        let mut host = Hosted::recorded_at(Pace::REAL, &settings, folder, data.path());
+        host.await_line(&["slow recovered"]);
+        assert_eq!(host.keeps_trading("slow").traps, 1, "{place}");
+        host.keeps_trading("market-maker");
+        let (report, _) = host.stop();
+        let run = DataReels::in_folder(data.path()).run(None).unwrap();
+        let began = |effect: &Effect| matches!(effect, Effect::CatchingUp { .. });
+        let began = effects(&run).unwrap().into_iter().filter(began).count();
+        // Running freely, nobody waits for a strategy that has a worker of its own.
+        let is_awaited = (stepping, workers) != ("free", 2);
+        assert_eq!(began, usize::from(is_awaited), "{place}");
+        let again = replay(data.path());
+        assert_eq!(again.divergence, None, "{place}");
+        assert_eq!(again.report.actions_hash, report.actions_hash, "{place}");
     }
 }
 

@@ -89,11 +89,19 @@ pub enum Effect {
         /// Its place, if it comes before actions that are already on the record.
         ahead: Option<CommandAhead>,
     },
-    /// A version that had failed its probation was rolled back.
+    /// A suspended strategy was brought back, in the version before if its own had failed its probation; or it ended.
     GaveUp {
         /// Event time of the effect.
         at: Timestamp,
         /// The strategy.
+        strategy: StrategyId,
+    },
+    /// A suspended strategy began to catch up, against its book as it stood then. Only if it was not back in the same
+    /// moment: its [`Effect::GaveUp`] follows.
+    CatchingUp {
+        /// When.
+        at: Timestamp,
+        /// Which.
         strategy: StrategyId,
     },
     /// A change of the strategies that run was carried out.

@@ -272,6 +272,10 @@ enum RareEffect {
         at: Timestamp,
         strategy: u32,
     },
+    CatchingUp {
+        at: Timestamp,
+        strategy: u32,
+    },
     #[serde(rename = "seat")]
     Start {
         at: Timestamp,
@@ -364,6 +368,10 @@ impl RareEffect {
                 at: *at,
                 strategy: strategy.0,
             },
+            Effect::CatchingUp { at, strategy } => Self::CatchingUp {
+                at: *at,
+                strategy: strategy.0,
+            },
             Effect::Changed { at, what } => Self::change(*at, what),
             Effect::Refused { why } => Self::Refused { why: why.clone() },
             Effect::Halted { problem, denied } => Self::Halted {
@@ -439,6 +447,10 @@ impl RareEffect {
                 Effect::Operated { at, order, ahead }
             }
             Self::GaveUp { at, strategy } => Effect::GaveUp {
+                at,
+                strategy: StrategyId(strategy),
+            },
+            Self::CatchingUp { at, strategy } => Effect::CatchingUp {
                 at,
                 strategy: StrategyId(strategy),
             },

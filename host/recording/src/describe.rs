@@ -59,10 +59,10 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
         } => format!("{}: {}", names.strategy(*strategy), outcome(*it)),
         Effect::Operated { order, .. } => format!("the operator: {order:?}"),
         Effect::GaveUp { strategy, .. } => {
-            format!(
-                "{}: rolled back to the previous version",
-                names.strategy(*strategy)
-            )
+            format!("{}: brought back, if it could be", names.strategy(*strategy))
+        }
+        Effect::CatchingUp { strategy, .. } => {
+            format!("{}: began to catch up", names.strategy(*strategy))
         }
         Effect::Changed { what, .. } => changed(what, names),
         Effect::Refused { why } => format!("refused: {}", Untrusted::new(why)),

@@ -15,6 +15,9 @@ use crate::worker::rejoin::Rejoined;
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
+/// Between two windows no more strategies are brought back once this has taken so long.
+const RETURNS_NS: u64 = 5_000_000;
+
 /// The result of a change: the inner error says why nothing changed.
 type Answer = Result<ChangeAnswer, EngineError>;
 
@@ -34,24 +37,38 @@ impl Engine {
 
     /// Brings suspended strategies back, and makes announced versions take over.
     pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
-        let now_ns = || self.time.now_ns();
-        let returning = self
-            .pending_changes
-            .take_returning(&self.strategies, now_ns);
-        if !returning.is_empty() {
-            // Decisions need not wait for the changes.
-            self.dispatch_commands();
-        }
-        for strategy in returning {
-            self.bring_back(strategy, at)?;
-        }
+        self.bring_back_suspended(at)?;
         for request in self.pending_changes.take_announced_swaps() {
             self.answer(request, at)?;
         }
         Ok(())
     }
 
-    /// Makes the changes that can be made immediately; a new version is announced first.
+    /// Brings suspended strategies back, as many as come back at once: all others wait meanwhile, and are to have their turns
+    /// in between.
+    fn bring_back_suspended(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        let Some(first) = self.next_returning() else {
+            return Ok(());
+        };
+        // What is decided need not wait for it.
+        self.dispatch_commands();
+        let began_ns = self.time.now_ns();
+        self.bring_back(first, at)?;
+        while self.time.now_ns().saturating_sub(began_ns) < RETURNS_NS
+            && let Some(next) = self.next_returning()
+        {
+            self.bring_back(next, at)?;
+        }
+        Ok(())
+    }
+
+    fn next_returning(&mut self) -> Option<StrategyId> {
+        let now_ns = || self.time.now_ns();
+        self.pending_changes
+            .take_returning(&self.strategies, now_ns)
+    }
+
+    /// Makes the changes that can be made at once; a new version is announced first.
     pub(super) fn begin_changes(
         &mut self,
         requests: Vec<Request>,
@@ -269,7 +286,9 @@ impl Engine {
             Done::Stopped | Done::Offered | Done::Started | Done::FaultRecorded => {
                 return Err("nothing was changed".to_owned());
             }
-            Done::States(_) | Done::Rejoined(_) => return Err("nothing was changed".to_owned()),
+            Done::States(_) | Done::Rejoined(_) | Done::CatchesUp { .. } => {
+                return Err("nothing was changed".to_owned());
+            }
             Done::DryRun(dry_run) => return Ok(ChangeResult::DryRun(dry_run)),
             Done::Swapped(handover) => self.apply_swap(place, *handover, at),
             Done::Shadow(handover) => {
@@ -357,7 +376,8 @@ impl Engine {
         Ok(Ok(ChangeResult::Started(generation)))
     }
 
-    /// Brings a suspended strategy back: in the previous version if it was on probation, otherwise in its own.
+    /// Brings a suspended strategy back: in the version before if it was on probation, else in its own. If that takes longer than
+    /// the others may wait, it stays suspended and is brought back further once it has rested.
     pub(crate) fn bring_back(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
         let Some(place) = self.strategies.place_of(id) else {
             return Ok(());
@@ -367,6 +387,14 @@ impl Engine {
         let worker = entry.worker();
         let done = self.perform_task(worker, Task::BringBack(id))?;
         let (position, strategy) = (self.events.next_sequence(), id);
+        if let Ok(Done::CatchesUp { begins }) = done {
+            if begins {
+                let effect = Effect::CatchingUp { at, strategy };
+                self.recording.effect(position, &effect);
+            }
+            self.pending_changes.suspend(id, self.time.now_ns());
+            return Ok(());
+        }
         let effect = Effect::GaveUp { at, strategy };
         self.recording.effect(position, &effect);
         self.settle(at);

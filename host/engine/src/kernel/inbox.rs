@@ -93,16 +93,16 @@ impl PendingChanges {
         self.suspended.push((strategy, now_ns));
     }
 
-    /// Removes and returns the strategies that can be brought back now, or have waited too long.
+    /// Takes the strategy out that can be brought back now, or has waited too long: the one that waits longest.
     pub(super) fn take_returning(
         &mut self,
         strategies: &StrategyEntries,
         now_ns: impl Fn() -> u64,
-    ) -> Vec<StrategyId> {
-        let returning = self.suspended.extract_if(.., |(strategy, since)| {
+    ) -> Option<StrategyId> {
+        let returning = self.suspended.iter().position(|(strategy, since)| {
             strategies.can_return(*strategy, now_ns().saturating_sub(*since))
         });
-        returning.map(|(strategy, _)| strategy).collect()
+        returning.map(|at| self.suspended.remove(at).0)
     }
 
     /// Notes that a strategy no longer waits: it was removed, or a tape says when it is brought back.

@@ -53,7 +53,9 @@ pub(super) struct ReplayCursor {
     pub(super) venues: bool,
     /// Faults that must be reproduced, because a time limit that ended a call may not end it again.
     pub(super) faults: Vec<FaultAt>,
-    /// Commands that the tape has not reached yet.
+    /// Faults without a place among a strategy's batches, and their outcomes.
+    pub(super) unplaced: Vec<(StrategyId, Option<FaultOutcome>)>,
+    /// Commands that the tape has not come to.
     pub(super) leaving: VecDeque<Effect>,
     /// Number of the router's commands among them.
     pub(super) noted: usize,
@@ -157,17 +159,25 @@ impl ReplayCursor {
     }
 
     fn note_outcome(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
-        if let StrategyOutcome::Faulted(Some(offered)) = outcome {
-            let outcome = None;
-            return self.faults.push(FaultAt {
+        let became = Some(fault_outcome(outcome));
+        let mut faults = self.faults.iter_mut();
+        let open = |fault: &&mut FaultAt| fault.strategy == strategy && fault.outcome.is_none();
+        if let Some(fault) = faults.find(open) {
+            fault.outcome = became;
+        }
+        let mut unplaced = self.unplaced.iter_mut();
+        if let Some((_, open)) = unplaced.find(|(other, open)| *other == strategy && open.is_none())
+        {
+            *open = became;
+        }
+        match outcome {
+            StrategyOutcome::Faulted(Some(offered)) => self.faults.push(FaultAt {
                 strategy,
                 offered,
-                outcome,
-            });
-        }
-        let open = |fault: &&mut FaultAt| fault.strategy == strategy && fault.outcome.is_none();
-        if let Some(fault) = self.faults.iter_mut().find(open) {
-            fault.outcome = Some(fault_outcome(outcome));
+                outcome: None,
+            }),
+            StrategyOutcome::Faulted(None) => self.unplaced.push((strategy, None)),
+            _ => {}
         }
     }
 
@@ -411,6 +421,7 @@ const fn is_barrier(effect: &Effect) -> bool {
         Effect::Settled { .. }
         | Effect::Operated { .. }
         | Effect::GaveUp { .. }
+        | Effect::CatchingUp { .. }
         | Effect::Changed { .. }
         | Effect::Asked
         | Effect::LeftBehind

@@ -251,6 +251,7 @@ impl Engine {
             return Err(EngineError::Tape(problem).into());
         }
         let end = first + window.len() as u64;
+        self.announce_outcomes(cursor)?;
         for fault in cursor
             .faults
             .extract_if(.., |fault| fault.offered.sequence() < end)

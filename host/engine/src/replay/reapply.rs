@@ -22,6 +22,7 @@ impl Engine {
         position: u64,
         effect: Effect,
     ) -> Result<(), ReplayStop> {
+        self.announce_outcomes(cursor)?;
         match effect {
             Effect::Applied(applied) => self.reapply_action(cursor, tape, position, applied)?,
             Effect::Settled {
@@ -36,6 +37,9 @@ impl Engine {
                     self.impose(strategy, RecordedFault::Refusal)?;
                 }
                 self.bring_back(strategy, at)?;
+            }
+            Effect::CatchingUp { strategy, .. } => {
+                self.impose(strategy, RecordedFault::CatchingUp(strategy))?;
             }
             Effect::Changed { at, what } => {
                 let refused = cursor.was_refused(position);
@@ -95,7 +99,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes the commands that are about to leave.
+    /// Tells the workers what becomes of instances whose faults have no place among their batches.
+    pub(super) fn announce_outcomes(
+        &mut self,
+        cursor: &mut ReplayCursor,
+    ) -> Result<(), ReplayStop> {
+        let known = cursor
+            .unplaced
+            .extract_if(.., |(_, outcome)| outcome.is_some());
+        for (strategy, outcome) in known {
+            if let Some(outcome) = outcome {
+                self.impose(strategy, RecordedFault::Outcome(strategy, outcome))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the commands that are to leave.
     pub(super) fn note_commands(&self, cursor: &mut ReplayCursor) {
         let commands = self.router.outbox.commands();
         let new = commands[cursor.noted..].iter();

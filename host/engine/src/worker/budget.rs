@@ -15,8 +15,8 @@ const TURN_NS: u64 = 250_000;
 /// The longest turn: the others must not wait longer than this at a time.
 const LONGEST_TURN_NS: u64 = 15_000_000;
 
-/// Time that a strategy may take in a turn, faults included, and still be called again in it.
-const SPENT_NS: u64 = 5_000_000;
+/// What a strategy may take of a turn, faults and recoveries included, and still be called again in it.
+pub(super) const SPENT_NS: u64 = 5_000_000;
 
 /// Lateness of the others from which only the fair share is free.
 const LATE_NS: u64 = 20_000_000;
@@ -135,9 +135,18 @@ impl Budget {
         self.taken_ns
     }
 
-    /// Whether the strategy took so much time in this turn that another call, which may be as long, would be too much.
-    pub(super) const fn has_spent(&self, turn: u64) -> bool {
-        self.turn == turn && self.spent_ns >= SPENT_NS
+    /// What the strategy took of this turn, faults included, as far as it was measured.
+    pub(super) const fn spent_ns(&self, turn: u64) -> u64 {
+        match self.turn == turn {
+            true => self.spent_ns,
+            false => 0,
+        }
+    }
+
+    fn begin_turn(&mut self, turn: u64) {
+        if self.turn != turn {
+            (self.turn, self.taken_ns, self.spent_ns) = (turn, 0, 0);
+        }
     }
 
     /// Why the strategy is held, with the limit.
@@ -170,9 +179,7 @@ impl Budget {
             took_ns,
             faulted,
         } = call;
-        if self.turn != turn {
-            (self.turn, self.taken_ns, self.spent_ns) = (turn, 0, 0);
-        }
+        self.begin_turn(turn);
         let elapsed_ns = match self.at_ns {
             0 => 0,
             at_ns => now_ns.saturating_sub(at_ns),

@@ -5,68 +5,52 @@
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
-use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
+use crate::worker::actions::{feed_change, intend};
 use crate::worker::dispatch::SlotIndex;
-use crate::worker::quota::Quota;
+use crate::worker::late_events::LateEvents;
 use crate::worker::runner::StrategyRunner;
-use tickdeck_model::{Action, Event, Timestamp};
+use tickdeck_model::Event;
 
-/// The decisions of an instance while it caught up.
-pub(crate) struct CaughtUp {
-    /// Each with the time of its cause.
-    decisions: Vec<(Timestamp, Action)>,
-    /// The rest of its quota.
-    quota: Quota,
-}
+/// Time for the events of a change that an operator asked for, for which the others wait: the change is refused beyond.
+const CHANGE_NS: u64 = 20_000_000;
 
 impl StrategyRunner {
-    /// Offers events that another version has handled.
+    /// Offers events that another version has handled, all at once.
     pub(crate) fn catch_up(
         &self,
         place: SlotIndex,
         strategy: &mut dyn Strategy,
         events: &[Event],
-    ) -> Result<CaughtUp, Fault> {
-        let slot = &self.slots[place];
-        let mut done = CaughtUp {
-            decisions: Vec::new(),
-            quota: slot.quota.clone(),
-        };
-        let Some(book) = self.portfolio.book(slot.id) else {
-            return Ok(done);
-        };
-        let mut copy = self.portfolio.fork(slot.id, Box::new(book.clone()));
-        let budget = self.budget();
-        let mut actions = Vec::with_capacity(MAX_ACTIONS);
-        let mut at = 0;
-        while at < events.len() {
-            budget.check()?;
-            let batch = &events[at..events.len().min(at + self.batch_size.most())];
-            let Some(book) = copy.book_mut(slot.id) else {
-                break;
-            };
-            actions.clear();
-            let handled = consumed(strategy.on_events(batch, book, &mut actions)?, batch)?;
-            at += handled;
-            let cause = batch[handled - 1].ts_host;
-            for action in &actions {
-                if matches!(action, Action::Notify(_)) {
-                    continue;
-                }
-                done.quota.admit(cause, action)?;
-                intend(&mut copy, slot.id, action)?;
-                done.decisions.push((cause, *action));
+    ) -> Result<LateEvents, Fault> {
+        let mut late = self.late_events(place, events.len())?;
+        let budget = self.recovery_budget(CHANGE_NS);
+        let most = self.batch_size.most();
+        match late.offer(strategy, [events, &[]], most, &budget)? {
+            true => Ok(late),
+            false => {
+                let Fault(why) = budget.exceeded();
+                Err(Fault(format!("{why}, for which the others wait")))
             }
         }
-        Ok(done)
     }
 
-    /// Publishes the decisions that a version made while it caught up, now that it takes over.
-    pub(crate) fn pass_on_late(&mut self, place: SlotIndex, done: CaughtUp) {
+    /// So many late events, with the strategy's book and quota as of now.
+    pub(crate) fn late_events(&self, place: SlotIndex, known: usize) -> Result<LateEvents, Fault> {
+        let slot = &self.slots[place];
+        let Some(book) = self.portfolio.book(slot.id) else {
+            return Err(Fault("it has no book".to_owned()));
+        };
+        let copy = self.portfolio.fork(slot.id, Box::new(book.clone()));
+        Ok(LateEvents::new(slot.id, copy, slot.quota.clone(), known))
+    }
+
+    /// Publishes what a version decided while it caught up, now that it takes over.
+    pub(crate) fn pass_on_late(&mut self, place: SlotIndex, late: LateEvents) {
         let slot = &mut self.slots[place];
-        slot.quota = done.quota;
-        for (cause, action) in done.decisions {
-            // The copy of the book accepted it, so this one does too.
+        for (cause, action) in late.into_decisions() {
+            // The copies of quota and book took it, so these do; a timer that it set and that fired before all was caught up
+            // with counts as waiting here.
+            let _ = slot.quota.admit(cause, &action);
             let _ = intend(&mut self.portfolio, slot.id, &action);
             let change = feed_change(cause, place, &action);
             self.output.request_feed_change(change);

@@ -2,7 +2,8 @@
 
 use crate::port::{Code, Fault, State, StrategyStart, Version, last_order};
 use crate::worker::dispatch::SlotIndex;
-use crate::worker::refeed::{RecoveryBudget, replay};
+use crate::worker::recovery_budget::RecoveryBudget;
+use crate::worker::refeed::Refeed;
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::StartFrom;
 use crate::worker::start::begin;
@@ -41,15 +42,11 @@ impl DryRun {
             return Ok(0);
         };
         let (mut strategy, _) = begin(version, self.origin, book).map_err(Fault)?;
-        replay(
-            &mut *strategy,
-            self.id,
-            &mut self.portfolio,
-            &self.events,
-            self.max_batch,
-            &self.budget,
-        )?;
-        Ok(self.events.len())
+        let mut again = Refeed::new(self.id, self.portfolio);
+        match again.offer(&mut *strategy, &self.events, self.max_batch, &self.budget)? {
+            true => Ok(self.events.len()),
+            false => Err(self.budget.exceeded()),
+        }
     }
 
     /// Restarts a strategy that was removed, with its book as it stands: it contains its positions, and the order numbers that

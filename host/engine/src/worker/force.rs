@@ -2,7 +2,6 @@
 
 use crate::worker::actions::{feed_change, intend};
 use crate::worker::recorded_faults::{RecordedFault, recorded};
-use crate::worker::refeed::RecoveryBudget;
 use crate::worker::runner::StrategyRunner;
 
 impl StrategyRunner {
@@ -10,7 +9,11 @@ impl StrategyRunner {
     pub(crate) fn apply_recorded_fault(&mut self, fault: RecordedFault) {
         match fault {
             RecordedFault::WithoutTimeLimit(without_time_limit) => {
-                self.recorded_faults.without_time_limit = without_time_limit
+                self.recorded_faults.without_time_limit = without_time_limit;
+                self.recorded_faults.unplaced.clear();
+            }
+            RecordedFault::Outcome(strategy, outcome) => {
+                self.recorded_faults.unplaced.push((strategy, outcome));
             }
             RecordedFault::At(fault_at) => self.recorded_faults.faults.push(fault_at),
             RecordedFault::Refusal => self.recorded_faults.refuses = true,
@@ -47,20 +50,17 @@ impl StrategyRunner {
                         .request_feed_change(feed_change(at, place, &action));
                 }
             }
+            RecordedFault::CatchingUp(strategy) => {
+                if let Some(place) = self.slots.active_place_of(strategy) {
+                    self.begin_to_catch_up(place);
+                }
+            }
             RecordedFault::FaultInShadow(strategy) => {
                 let shadow = self.slots.active_place_of(strategy);
                 if let Some(place) = shadow.filter(|place| self.slots[*place].shadow.is_some()) {
                     self.lose_shadow(place, recorded());
                 }
             }
-        }
-    }
-
-    /// Returns the time that a worker may take to bring an instance to the state of another one.
-    pub(crate) fn budget(&self) -> RecoveryBudget {
-        match self.recorded_faults.without_time_limit {
-            true => RecoveryBudget::endless(&self.now_ns),
-            false => RecoveryBudget::of_worker(&self.now_ns),
         }
     }
 }

@@ -4,8 +4,9 @@
 use crate::intent::Decision;
 use crate::port::{Fault, SaveFailed, State, Strategy, Version};
 use crate::worker::budget::Budget;
-use crate::worker::catch_up::CaughtUp;
+use crate::worker::catching_up::CaughtUp;
 use crate::worker::dispatch::SlotIndex;
+use crate::worker::late_events::LateEvents;
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::{Previous, Probation, Shadow, Slot, SnapshotPoint, StartFrom};
 use crate::worker::start::begin;
@@ -50,7 +51,7 @@ struct NewInstance {
     strategy: Box<dyn Strategy>,
     inherited: StateSource,
     origin: StartFrom,
-    caught_up: Option<CaughtUp>,
+    caught_up: Option<LateEvents>,
 }
 
 /// What a version leaves behind: for the next one, and for itself if it takes over again.
@@ -206,7 +207,7 @@ impl StrategyRunner {
 
     /// Makes the previous version take over again. During the probation it gets the state that it left behind and the events
     /// since; later, the state of the version that it replaces.
-    pub(crate) fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
+    fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let slot = &mut self.slots[place];
         let Some(previous) = slot.previous.take() else {
             return Err("there is no earlier version".to_owned());
@@ -233,29 +234,48 @@ impl StrategyRunner {
         match self.resume(place, &version, &origin, &since) {
             Ok(new) => Ok(self.reinstate(place, version, new, started)),
             Err(fault) => {
-                let slot = &mut self.slots[place];
-                if slot.is_suspended() {
-                    slot.counters.note(&fault);
-                    slot.probation = None;
-                    self.end(place);
-                } else {
-                    slot.previous = Some(Previous {
-                        version,
-                        state: Some(origin),
-                        since,
-                    });
-                }
+                self.slots[place].previous = Some(Previous {
+                    version,
+                    state: Some(origin),
+                    since,
+                });
                 Err(fault.0)
             }
         }
     }
 
-    /// Removes a strategy's instance for good.
+    /// Lets the version before take over from one that failed its probation, now that it has caught up.
+    pub(crate) fn reinstate_previous(
+        &mut self,
+        place: SlotIndex,
+        caught_up: CaughtUp,
+    ) -> Result<Handover, String> {
+        let previous = self.slots[place].previous.take();
+        let Some(Previous {
+            mut version,
+            state: Some(origin),
+            ..
+        }) = previous
+        else {
+            return Err("there is no earlier version".to_owned());
+        };
+        version.swap.shadow = false;
+        let new = NewInstance {
+            strategy: caught_up.strategy,
+            inherited: origin.with_events(caught_up.events),
+            origin,
+            caught_up: Some(caught_up.late),
+        };
+        Ok(self.reinstate(place, version, new, caught_up.began_ns))
+    }
+
+    /// Takes a strategy's instance out for good.
     pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
         let slot = &mut self.slots[place];
         slot.active = false;
         slot.counters.await_instance(None);
         (slot.shadow, slot.previous, slot.probation) = (None, None, None);
+        slot.catching_up = None;
         slot.backlog.rebase(None);
         slot.backlog.clear();
         slot.strategy.take()
@@ -326,24 +346,15 @@ impl StrategyRunner {
     ) -> Result<NewInstance, Fault> {
         self.recorded_faults.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
-        if slot.is_suspended() && !version.code.is_ready() {
-            let why = "no instance could be created in time: the host is busy creating others";
-            return Err(Fault(why.to_owned()));
-        }
         let events = [since, slot.backlog.all()].concat();
         let Some(book) = self.portfolio.book_mut(slot.id) else {
             return Err(Fault("it has no book".to_owned()));
         };
         let mut strategy = origin.begin(&*version.code, book)?;
         let caught_up = self.catch_up(place, &mut *strategy, &events)?;
-        let bytes = match origin {
-            StartFrom::Start => 0,
-            StartFrom::State(state) => state.bytes.len(),
-        };
-        let events = events.len();
         Ok(NewInstance {
             strategy,
-            inherited: StateSource::Snapshot { bytes, events },
+            inherited: origin.with_events(events.len()),
             origin: origin.clone(),
             caught_up: Some(caught_up),
         })
@@ -360,7 +371,10 @@ impl StrategyRunner {
     ) -> Handover {
         let lost = left.lost.clone();
         if left.faulted {
-            let faulted = self.slots[place].settled_intent(Decision::Faulted { offered: None });
+            // Nothing else becomes of the instance: the new version takes its place.
+            let slot = &mut self.slots[place];
+            let _ = self.recorded_faults.take_outcome(slot.id, false);
+            let faulted = slot.settled_intent(Decision::Faulted { offered: None });
             self.output.publish(&[faulted]);
         }
         let base = match new.caught_up.take() {
@@ -467,6 +481,17 @@ pub(crate) fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Opti
     let bytes = strategy.save().ok()?.ok()?;
     let schema = version.code.schema();
     Some(StartFrom::State(Arc::new(State { schema, bytes })))
+}
+
+impl StartFrom {
+    /// What a version inherits that starts from it and then catches up with so many events.
+    fn with_events(&self, events: usize) -> StateSource {
+        let bytes = match self {
+            Self::Start => 0,
+            Self::State(state) => state.bytes.len(),
+        };
+        StateSource::Snapshot { bytes, events }
+    }
 }
 
 impl Slot {

@@ -5,11 +5,12 @@
 //! clock. Once a call was long, or the others are late, every call is timed for a while.
 
 use crate::port::Fault;
-use crate::worker::budget::{Budget, BudgetRule, Charge, Company};
+use crate::worker::budget::{Budget, BudgetRule, Charge, Company, SPENT_NS};
 use crate::worker::load::DeckLoad;
 use crate::worker::slot::{Counters, Slot};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tickdeck_model::Timestamp;
 
 /// Duration of a sampled call from which on every call is timed.
 const LONG_NS: u64 = 100_000;
@@ -72,6 +73,8 @@ pub(super) struct Meter {
     /// Strategies of this worker that get events.
     running: usize,
     turn: u64,
+    /// In lockstep: the window of the turn, by its number.
+    window: Option<Timestamp>,
     company: Company,
     /// Until when every call is timed; 0: only samples.
     watch_until_ns: u64,
@@ -83,7 +86,9 @@ pub(super) struct Meter {
     busy_ns: u64,
     /// The longest time that a strategy took in this turn.
     longest_ns: u64,
-    /// Maximum number of events in the next stretch.
+    /// What recoveries took of this turn.
+    recovering_ns: u64,
+    /// Most events of the next stretch.
     most: usize,
 }
 
@@ -95,12 +100,14 @@ impl Meter {
             worker,
             running: 0,
             turn: 0,
+            window: None,
             company: Company::None,
             watch_until_ns: 0,
             is_late: false,
             mark: None,
             busy_ns: 0,
             longest_ns: 0,
+            recovering_ns: 0,
             most: usize::MAX,
         }
     }
@@ -205,18 +212,21 @@ impl Meter {
         self.most
     }
 
-    /// Begins a stretch of events; those that wait span `lag_ns`. In lockstep a window, which all wait for, is one turn.
-    pub(super) fn begin_stretch(&mut self, lag_ns: u64, is_first: bool) {
+    /// A stretch of events begins, the first of them at `at`; those that wait span `lag_ns`. In lockstep a window, which all wait for, is one turn.
+    pub(super) fn begin_stretch(&mut self, lag_ns: u64, at: Timestamp) {
         self.load.begin(self.worker, lag_ns);
         let Some(rule) = &self.rule else {
             return;
         };
         self.mark = None;
-        if rule.is_lockstep && !is_first {
+        // The next window may be there before this thread has looked whether there is one.
+        let window = Some(at.div_euclid(rule.window_ns.max(1).cast_signed()));
+        if rule.is_lockstep && std::mem::replace(&mut self.window, window) == window {
             return;
         }
         self.turn += 1;
-        // In lockstep the waiting events are the window, whose length says nothing about lateness.
+        self.recovering_ns = 0;
+        // In lockstep what waits is the window, whose length says nothing of lateness.
         let late_ns = match rule.is_lockstep {
             true => self.load.late_ns(),
             false => lag_ns,
@@ -278,7 +288,25 @@ impl Meter {
 
     /// Whether a strategy that faulted must not be called again in this turn, because others wait.
     pub(super) fn has_spent(&self, budget: &Budget) -> bool {
-        self.is_on() && self.company != Company::None && budget.has_spent(self.turn)
+        self.left_ns(budget) == Some(0)
+    }
+
+    /// Whether anybody on the deck would wait for a strategy that takes its time.
+    pub(super) fn has_others(&self) -> bool {
+        self.is_on() && self.load.running() > 1
+    }
+
+    /// What a strategy may take of this turn for a recovery; none: as much as it needs, because nobody waits. Recoveries of
+    /// several strategies share it.
+    pub(super) fn left_ns(&self, budget: &Budget) -> Option<u64> {
+        let is_awaited = self.is_on() && self.company != Company::None;
+        let spent_ns = budget.spent_ns(self.turn) + self.recovering_ns;
+        is_awaited.then(|| SPENT_NS.saturating_sub(spent_ns))
+    }
+
+    /// Takes in what a recovery took of this turn. It is not charged: faults have a limit of their own.
+    pub(super) const fn spend(&mut self, took_ns: u64) {
+        self.recovering_ns += took_ns;
     }
 
     /// Why a strategy with this account is held, if it is.
@@ -318,7 +346,7 @@ mod tests {
 
     /// A stretch of `events` events, in which one call took `long_ns`.
     fn stretch(meter: &mut Meter, events: usize, long_ns: Option<u64>) {
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         let call = CallTime {
             timed_ns: None,
             long_ns,
@@ -351,13 +379,24 @@ mod tests {
     #[test]
     fn in_lockstep_a_long_window_is_not_late_and_one_that_begins_late_is() {
         let mut meter = meter(true);
-        meter.begin_stretch(500 * MS, true);
+        meter.begin_stretch(500 * MS, 0);
         assert_eq!(meter.company, Company::InTime);
         assert!(!meter.is_late);
         meter.load.begin_window(500 * MS);
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, MS.cast_signed());
         assert_eq!(meter.company, Company::Late(2));
         assert!(meter.is_late);
+    }
+
+    #[test]
+    fn in_lockstep_each_window_is_a_turn_however_often_the_worker_looks() {
+        let mut meter = meter(true);
+        let mut turns = [0, 1, MS - 1, MS, 3 * MS].map(|at| {
+            meter.begin_stretch(0, at.cast_signed());
+            meter.turn
+        });
+        turns.iter_mut().for_each(|turn| *turn -= 1);
+        assert_eq!(turns, [0, 0, 0, 1, 2]);
     }
 
     #[test]
@@ -379,7 +418,7 @@ mod tests {
     #[test]
     fn a_thread_that_did_not_run_is_nobodys_fault() {
         let mut meter = meter(false);
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         let mut budget = Budget::default();
         let descheduled = CallTime {
             timed_ns: Some(500 * MS),
@@ -395,7 +434,7 @@ mod tests {
     #[test]
     fn a_strategy_that_faulted_after_a_long_call_is_not_called_again_in_this_turn() {
         let mut meter = meter(false);
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         let mut budget = Budget::default();
         let timed_out = CallTime {
             timed_ns: None,
@@ -406,7 +445,7 @@ mod tests {
         meter.charge(&mut budget, &Counters::default(), timed_out);
         assert!(meter.has_spent(&budget));
         assert!(meter.verdict(&budget).is_none(), "it may come back");
-        meter.begin_stretch(0, true);
+        meter.begin_stretch(0, 0);
         assert!(!meter.has_spent(&budget), "the next turn");
     }
 }

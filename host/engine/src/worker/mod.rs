@@ -9,11 +9,13 @@ mod batch_size;
 mod batching;
 mod budget;
 mod catch_up;
+mod catching_up;
 mod delivery;
 mod dispatch;
 pub(crate) mod dry_run;
 mod force;
 pub(crate) mod handover;
+mod late_events;
 pub(crate) mod load;
 mod mailbox;
 pub(crate) mod meanwhile;
@@ -24,6 +26,7 @@ pub(crate) mod pool;
 mod quota;
 pub(crate) mod recorded_faults;
 mod recovery;
+mod recovery_budget;
 mod refeed;
 pub(crate) mod rejoin;
 mod runner;
@@ -89,6 +92,11 @@ pub(crate) enum Done {
     ShadowEnded(Box<Version>),
     /// A suspended strategy is back, in its version.
     Rejoined(Rejoined),
+    /// It is not back yet: it goes on when the others have had their turns.
+    CatchesUp {
+        /// It has only just begun.
+        begins: bool,
+    },
     Removed(Option<Box<dyn Strategy>>),
     DryRun(Box<DryRun>),
     States(Vec<(StrategyId, State)>),
@@ -140,7 +148,6 @@ impl Worker {
     pub(crate) fn poll(&mut self) -> usize {
         let mut handled = 0;
         loop {
-            let is_first = handled == 0;
             let Self {
                 events,
                 runner,
@@ -150,12 +157,12 @@ impl Worker {
                 setup,
             } = self;
             let slots = events.peek(usize::MAX);
-            if slots.is_empty() {
+            let Some(first) = slots.first() else {
                 return handled;
-            }
+            };
             let lag_ns = span_ns(slots);
-            runner.meter.begin_stretch(lag_ns, is_first);
-            // A due change of feeds begins a new stretch, because it rebuilds the index that the stretch borrows.
+            runner.meter.begin_stretch(lag_ns, first.ts_host);
+            // A due change of feeds starts a new stretch, because it rebuilds the index that the stretch borrows.
             let due = changes
                 .iter()
                 .map(|change| change.due)
@@ -234,10 +241,7 @@ impl Worker {
             }
             Task::BringBack(id) => {
                 let place = self.place_of(id)?;
-                match self.runner.slots[place].is_on_probation() {
-                    true => self.change_version(place, false, |runner| runner.roll_back(place)),
-                    false => self.runner.rejoin(place).map(Done::Rejoined),
-                }
+                self.bring_back(place)
             }
             Task::Remove(id) => {
                 let place = self.place_of(id)?;
@@ -290,8 +294,22 @@ impl Worker {
         }
     }
 
-    /// Makes another version live, unless it only runs as a shadow: feeds that only the old manifest names end, those that only
-    /// the new one names begin, and changes made at run time stay.
+    /// Brings a suspended strategy back, if that takes no more than this slice.
+    fn bring_back(&mut self, place: SlotIndex) -> Result<Done, String> {
+        let begins = self.runner.slots[place].catching_up.is_none();
+        match self.runner.catch_up_further(place)? {
+            None => Ok(Done::CatchesUp { begins }),
+            Some(caught_up) if self.runner.slots[place].is_on_probation() => {
+                let change =
+                    |runner: &mut StrategyRunner| runner.reinstate_previous(place, caught_up);
+                self.change_version(place, false, change)
+            }
+            Some(caught_up) => Ok(Done::Rejoined(self.runner.rejoin(place, caught_up))),
+        }
+    }
+
+    /// Lets another version count from now on, unless it only runs as a shadow: feeds that only the old manifest named end,
+    /// those that only the new one names begin, and what was changed at run time stays.
     fn change_version(
         &mut self,
         place: SlotIndex,

@@ -25,6 +25,11 @@ pub(crate) enum RecordedFault {
     Batches(StrategyId, Option<RecordedBatches>),
     /// A strategy that is not called decides this now, although no single event caused it.
     Decision(StrategyId, Timestamp, Action),
+    /// The outcome of the next fault of a strategy that has no place among its batches. The strategy meets it by itself again, or it
+    /// is reproduced when the tape comes to it; the outcome may depend on time.
+    Outcome(StrategyId, FaultOutcome),
+    /// A suspended strategy begins to catch up now; when it has caught up is on the tape too.
+    CatchingUp(StrategyId),
     /// The shadow version of a strategy faults now.
     FaultInShadow(StrategyId),
     /// The next change is refused.
@@ -61,6 +66,8 @@ pub(crate) struct RecordedFaults {
     pub(super) faults: Vec<FaultAt>,
     /// The outcome of the current fault.
     pub(crate) outcome: Option<FaultOutcome>,
+    /// The outcomes of faults without a place, in the order in which they come.
+    pub(super) unplaced: Vec<(StrategyId, FaultOutcome)>,
     pub(super) refuses: bool,
     pub(super) loses_state: bool,
     pub(super) without_time_limit: bool,
@@ -83,7 +90,21 @@ impl RecordedFaults {
         }
     }
 
-    /// Forgets what was to happen at a change, which has been made or has failed earlier.
+    /// Takes the outcome of the fault that a strategy has now, if a tape says.
+    pub(crate) fn take_outcome(
+        &mut self,
+        strategy: StrategyId,
+        has_place: bool,
+    ) -> Option<FaultOutcome> {
+        let imposed = self.outcome.take();
+        let is_its = |(other, _): &(StrategyId, FaultOutcome)| *other == strategy;
+        let next = self.unplaced.iter().position(is_its);
+        let next = next.filter(|_| !has_place);
+        let taped = next.map(|at| self.unplaced.remove(at).1);
+        imposed.or(taped)
+    }
+
+    /// Forgets what was to happen at a change, which is done or failed before.
     pub(crate) fn forget_change(&mut self) {
         (self.refuses, self.loses_state) = (false, false);
     }

@@ -1,22 +1,24 @@
 //! Recovery from faults: an instance that traps or violates the contract is not called again, another takes its place from
 //! the last snapshot, and a strategy that keeps faulting is ended. A fault that is on the tape is reproduced in a replay.
 //!
-//! The other instance was created in advance. If none is ready, or the strategy took too much of the turn, it is suspended:
-//! nobody waits for it, its events are kept, and it comes back between two windows (`rejoin.rs`).
+//! The other instance was made ahead. Where none is ready, or the strategy took too much of the turn, or would take too long to
+//! recover, it is suspended: nobody waits for it, its events are kept, and it comes back between two windows (`rejoin.rs`).
 
 use crate::batches::BatchPlace;
 use crate::intent::Decision;
-use crate::port::{Fault, State, Strategy};
+use crate::port::{Fault, State};
+use crate::worker::catching_up::Restarted;
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::recorded_faults::FaultOutcome;
-use crate::worker::refeed::replay;
+use crate::worker::recovery_budget::{RECOVERY_NS, RecoveryBudget};
+use crate::worker::refeed::Refeed;
 use crate::worker::runner::StrategyRunner;
-use std::sync::Arc;
+use crate::worker::slot::SnapshotPoint;
 use tickdeck_model::{StrategyId, Timestamp};
 
-/// How long a strategy that took too much of its turn rests: its next call may take as long as the last one, and the events
-/// that waited for that one come first.
-const REST_NS: u64 = 20_000_000;
+/// How long a strategy that took too much of its turn rests: its next call may take as long as the last one, and what waited
+/// for that one comes first.
+pub(crate) const REST_NS: u64 = 20_000_000;
 
 impl StrategyRunner {
     /// The states of the strategies that can save.
@@ -52,8 +54,10 @@ impl StrategyRunner {
         fault: Fault,
     ) {
         let faulted_at = (self.now_ns)();
-        let outcome = self.recorded_faults.outcome.take();
         let slot = &mut self.slots[place];
+        let outcome = self
+            .recorded_faults
+            .take_outcome(slot.id, offered.is_some());
         slot.strategy = None;
         slot.counters.note(&fault);
         let faulted = slot.settled_intent(Decision::Faulted { offered });
@@ -73,12 +77,19 @@ impl StrategyRunner {
         if outcome.map_or(too_many, |outcome| outcome == FaultOutcome::Ends) {
             return self.end(place);
         }
-        match self.recover(place) {
-            Ok(events) => {
-                let took_ns = (self.now_ns)().saturating_sub(faulted_at);
+        let recovered = self.recover(place);
+        let took_ns = (self.now_ns)().saturating_sub(faulted_at);
+        self.meter.spend(took_ns);
+        match recovered {
+            Ok(Some(events)) => {
                 let recovered = Decision::Recovered { events, took_ns };
                 let recovered = self.slots[place].settled_intent(recovered);
                 self.output.publish(&[recovered]);
+            }
+            // It has to go on between two windows, where it can be interrupted.
+            Ok(None) => {
+                self.slots[place].counters.rest(REST_NS);
+                self.suspend(place, fault);
             }
             Err(next) => {
                 let both = format!("{fault}; it could not be recovered: {next}");
@@ -104,50 +115,78 @@ impl StrategyRunner {
         }
     }
 
-    fn recover(&mut self, place: SlotIndex) -> Result<u32, Fault> {
-        let (strategy, events) = self.restarted(place)?;
+    /// Lets another instance take the place of the one that faulted, at once; returns how many events it was offered once more.
+    /// None: that would take too long.
+    fn recover(&mut self, place: SlotIndex) -> Result<Option<u32>, Fault> {
+        let most = self.batch_size.most();
+        let slot = &self.slots[place];
+        let budget = self.limited(self.meter.left_ns(&slot.budget).unwrap_or(RECOVERY_NS));
+        // The time runs from here, because to start an instance takes some too.
+        budget.taken_ns();
+        let mut events = 0;
+        let strategy = match &slot.backlog.base {
+            Some(base) => {
+                let Restarted {
+                    mut strategy,
+                    mut again,
+                } = self.restarted(place, base)?;
+                let handled = slot.backlog.handled();
+                if let Some(again) = &mut again
+                    && !again.offer(&mut *strategy, handled, most, &budget)?
+                {
+                    return Ok(None);
+                }
+                events = handled.len();
+                strategy
+            }
+            None => {
+                let Some(book) = self.portfolio.book_mut(slot.id) else {
+                    return Err(Fault("it has no book".to_owned()));
+                };
+                slot.version.code.start_in_place(book)?
+            }
+        };
         self.slots[place].strategy = Some(strategy);
-        Ok(events)
+        Ok(Some(u32::try_from(events).unwrap_or(u32::MAX)))
     }
 
-    /// Starts another instance of the same version and brings it to the state of the last one; returns it, and how many events
-    /// it was offered again.
+    /// Starts another instance of the same version from `base`, the last snapshot.
     pub(crate) fn restarted(
-        &mut self,
+        &self,
         place: SlotIndex,
-    ) -> Result<(Box<dyn Strategy>, u32), Fault> {
-        let budget = self.budget();
-        let slot = &mut self.slots[place];
-        let code = Arc::clone(&slot.version.code);
-        let Some(base) = &slot.backlog.base else {
-            let Some(book) = self.portfolio.book_mut(slot.id) else {
-                return Err(Fault("it has no book".to_owned()));
-            };
-            return Ok((code.start_in_place(book)?, 0));
-        };
+        base: &SnapshotPoint,
+    ) -> Result<Restarted, Fault> {
+        let slot = &self.slots[place];
         let mut past = self.portfolio.fork(slot.id, base.book.clone());
         let Some(book) = past.book_mut(slot.id) else {
             return Err(Fault("it has no book".to_owned()));
         };
-        let mut strategy = base.origin.begin(&*code, book)?;
-        let handled = slot.backlog.handled();
-        replay(
-            &mut *strategy,
-            slot.id,
-            &mut past,
-            handled,
-            self.batch_size.most(),
-            &budget,
-        )?;
-        let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
-        Ok((strategy, events))
+        let strategy = base.origin.begin(&*slot.version.code, book)?;
+        let again = Some(Refeed::new(slot.id, past));
+        Ok(Restarted { strategy, again })
+    }
+
+    /// The time to bring an instance to where another one was, of which the kernel waits for `among_others_ns` at once. Without
+    /// others it may be taken as a whole.
+    pub(crate) fn recovery_budget(&self, among_others_ns: u64) -> RecoveryBudget {
+        self.limited(match self.meter.has_others() {
+            true => among_others_ns,
+            false => RECOVERY_NS,
+        })
+    }
+
+    fn limited(&self, limit_ns: u64) -> RecoveryBudget {
+        match self.recorded_faults.without_time_limit {
+            true => RecoveryBudget::endless(&self.now_ns),
+            false => RecoveryBudget::new(&self.now_ns, limit_ns),
+        }
     }
 
     /// Ends a strategy. Which event of a batch made it trap is unknown, so the end takes effect at the end of the window,
     /// wherever the batch was cut.
     pub(crate) fn end(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
-        slot.strategy = None;
+        (slot.strategy, slot.catching_up) = (None, None);
         slot.active = false;
         slot.shadow = None;
         slot.counters.await_instance(None);

@@ -1,70 +1,158 @@
-//! Bringing a suspended strategy back, between two windows, once an instance of its version is ready.
+//! Bringing a suspended strategy back, between two windows, slice by slice: an instance of its version, or of the one before
+//! if it was on probation, is ready now.
 //!
-//! The instance is brought to the state of the last one, and then offered the waiting events. Its decisions on those come too
-//! late to be sent, as for a version that catches up.
+//! In its own version the instance is first brought to where the last one was. Then it is offered what waited; the version
+//! before, also what the failed one had handled. What it decides on that comes too late to be sent, as for a version that
+//! catches up.
+//!
+//! The others wait for a slice, so it is short, and after it the strategy rests. What the instance sees depends on the moment
+//! at which the first slice began, and not on the slices: that moment is on the tape, and a replay needs only one.
 
 use crate::port::{Fault, Strategy};
-use crate::worker::catch_up::CaughtUp;
+use crate::worker::catching_up::{CatchingUp, CaughtUp, Restarted};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::handover::saved_base;
+use crate::worker::late_events::LateEvents;
+use crate::worker::recovery::REST_NS;
+use crate::worker::recovery_budget::{RECOVERY_NS, RecoveryBudget, too_slow};
 use crate::worker::runner::StrategyRunner;
-use crate::worker::slot::{MAX_WAITING, SnapshotPoint};
+use crate::worker::slot::{MAX_WAITING, Slot, SnapshotPoint};
+use tickdeck_model::Event;
+
+/// The time after which no more calls are made in a slice. With the longest call, the others wait for 20 ms.
+const SLICE_NS: u64 = 5_000_000;
+
+/// How many times as long as its slice a strategy rests: long enough for the others to make up for it, and short enough for
+/// one that takes a third of a worker's time to catch up with what comes meanwhile.
+const RESTS: u64 = 2;
 
 /// A strategy that came back.
 pub(crate) struct Rejoined {
     /// Number of events that the instance was offered again, or late.
     pub(crate) events: u32,
-    /// Time that this took.
+    /// Time that this took, without the pauses.
     pub(crate) took_ns: u64,
 }
 
 impl StrategyRunner {
-    /// Brings a suspended strategy back; it ends if that fails.
-    pub(crate) fn rejoin(&mut self, place: SlotIndex) -> Result<Rejoined, String> {
+    /// Lets a suspended strategy catch up for a slice; returns the instance once it has caught up. The strategy ends if that
+    /// fails, or takes too long in all.
+    pub(crate) fn catch_up_further(
+        &mut self,
+        place: SlotIndex,
+    ) -> Result<Option<CaughtUp>, String> {
         if !self.slots[place].is_suspended() {
             return Err("it is not suspended".to_owned());
         }
-        let started = (self.now_ns)();
-        match self.brought_back(place) {
-            Ok((strategy, events, late)) => {
-                self.put_back(place, strategy, late);
-                let took_ns = (self.now_ns)().saturating_sub(started);
-                Ok(Rejoined { events, took_ns })
-            }
-            Err(next) => {
-                let counters = &self.slots[place].counters;
-                let both = format!("{}; it could not be recovered: {next}", counters.last());
-                counters.note(&Fault(both));
-                self.end(place);
-                Err(next.0)
-            }
+        let caught_up = self.next_slice(place);
+        caught_up.map_err(|fault| self.give_up(place, fault))
+    }
+
+    fn next_slice(&mut self, place: SlotIndex) -> Result<Option<CaughtUp>, Fault> {
+        self.recorded_faults.refusal().map_err(Fault)?;
+        if self.slots[place].is_overfull() {
+            let why = format!("{MAX_WAITING} events came before it was back");
+            return Err(Fault(why));
+        }
+        let mut progress = match self.slots[place].catching_up.take() {
+            Some(progress) => progress,
+            None => self.catching_up(place)?,
+        };
+        let budget = self.recovery_budget(SLICE_NS);
+        let is_done = self.go_on(place, &mut progress, &budget)?;
+        let slice_ns = budget.taken_ns();
+        progress.taken_ns += slice_ns;
+        if let Some(instance) = progress.instance.take_if(|_| is_done) {
+            return Ok(Some(progress.complete(instance)));
+        }
+        if progress.taken_ns > RECOVERY_NS {
+            return Err(too_slow(RECOVERY_NS));
+        }
+        let slot = &mut self.slots[place];
+        slot.counters.await_instance(None);
+        slot.counters.rest((RESTS * slice_ns).min(REST_NS));
+        slot.catching_up = Some(progress);
+        slot.note_held();
+        Ok(None)
+    }
+
+    /// Takes the copies that a suspended strategy catches up with, where a tape says that it began.
+    pub(crate) fn begin_to_catch_up(&mut self, place: SlotIndex) {
+        if self.slots[place].is_suspended() {
+            self.slots[place].catching_up = self.catching_up(place).ok();
         }
     }
 
-    fn brought_back(
-        &mut self,
+    /// A suspended strategy that begins to catch up now.
+    fn catching_up(&self, place: SlotIndex) -> Result<Box<CatchingUp>, Fault> {
+        let [handled, waiting] = self.slots[place].late_lists();
+        let late = self.late_events(place, handled.len() + waiting.len())?;
+        Ok(Box::new(CatchingUp::new(late, (self.now_ns)())))
+    }
+
+    /// Goes on as long as there is time; returns whether all is done.
+    fn go_on(
+        &self,
         place: SlotIndex,
-    ) -> Result<(Box<dyn Strategy>, u32, CaughtUp), Fault> {
-        self.recorded_faults.refusal().map_err(Fault)?;
+        progress: &mut CatchingUp,
+        budget: &RecoveryBudget,
+    ) -> Result<bool, Fault> {
+        let (slot, most) = (&self.slots[place], self.batch_size.most());
+        // The time runs from here, because to start an instance takes some too.
+        budget.taken_ns();
+        let late = &mut progress.late;
+        let instance = match &mut progress.instance {
+            Some(instance) => instance,
+            vacant => vacant.insert(self.started_again(place, late)?),
+        };
+        let strategy = &mut *instance.strategy;
+        if let Some(again) = &mut instance.again
+            && !again.offer(strategy, slot.backlog.handled(), most, budget)?
+        {
+            return Ok(false);
+        }
+        let has_handled_all = late.offer(strategy, slot.late_lists(), most, budget)?;
+        // Then it saves its state, which may take as long as a call.
+        Ok(has_handled_all && !budget.is_over())
+    }
+
+    /// Starts the instance that a suspended strategy waited for.
+    fn started_again(&self, place: SlotIndex, late: &mut LateEvents) -> Result<Restarted, Fault> {
         let slot = &self.slots[place];
-        if !slot.version.code.is_ready() {
+        let previous = slot.previous.as_ref().filter(|_| slot.is_on_probation());
+        let code = &*previous
+            .map_or(&slot.version, |previous| &previous.version)
+            .code;
+        if !code.is_ready() {
             let why = "no instance could be created in time: the host is busy creating others";
             return Err(Fault(why.to_owned()));
         }
-        if slot.is_overfull() {
-            let why = format!("{MAX_WAITING} events came before an instance was ready");
-            return Err(Fault(why));
-        }
-        let waiting = slot.backlog.all_waiting().to_vec();
-        let (mut strategy, again) = self.restarted(place)?;
-        let late = self.catch_up(place, &mut *strategy, &waiting)?;
-        let events = again.saturating_add(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
-        Ok((strategy, events, late))
+        let strategy = match (previous, &slot.backlog.base) {
+            (None, Some(base)) => return self.restarted(place, base),
+            (None, None) => code.start_in_place(late.book_mut()?)?,
+            (Some(previous), _) => match &previous.state {
+                Some(origin) => origin.begin(code, late.book_mut()?)?,
+                None => return Err(Fault("the version before left no state".to_owned())),
+            },
+        };
+        Ok(Restarted {
+            strategy,
+            again: None,
+        })
     }
 
-    fn put_back(&mut self, place: SlotIndex, mut strategy: Box<dyn Strategy>, late: CaughtUp) {
-        self.pass_on_late(place, late);
-        // Save a new base, so that the next fault does not bring the late events back.
+    /// Lets the instance of a suspended strategy's own version take over.
+    pub(crate) fn rejoin(&mut self, place: SlotIndex, caught_up: CaughtUp) -> Rejoined {
+        self.pass_on_late(place, caught_up.late);
+        self.put_back(place, caught_up.strategy);
+        Rejoined {
+            events: u32::try_from(caught_up.events).unwrap_or(u32::MAX),
+            took_ns: caught_up.taken_ns,
+        }
+    }
+
+    fn put_back(&mut self, place: SlotIndex, mut strategy: Box<dyn Strategy>) {
+        // The next fault must not bring back what was late.
         let base = saved_base(&mut *strategy, &self.slots[place].version);
         let book = self.portfolio.book(self.slots[place].id).cloned();
         let slot = &mut self.slots[place];
@@ -75,5 +163,31 @@ impl StrategyRunner {
             book: Box::new(book.unwrap_or_default()),
         }));
         slot.backlog.clear();
+    }
+
+    /// Ends a suspended strategy that cannot be brought back; returns why.
+    fn give_up(&mut self, place: SlotIndex, next: Fault) -> String {
+        let slot = &mut self.slots[place];
+        if slot.is_on_probation() {
+            slot.counters.note(&next);
+            (slot.previous, slot.probation) = (None, None);
+        } else {
+            let last = slot.counters.last();
+            let both = format!("{last}; it could not be recovered: {next}");
+            slot.counters.note(&Fault(both));
+        }
+        self.end(place);
+        next.0
+    }
+}
+
+impl Slot {
+    /// The events that an instance which takes over is offered late: those that another version has handled, and those that
+    /// wait.
+    fn late_lists(&self) -> [&[Event]; 2] {
+        match &self.previous {
+            Some(previous) if self.is_on_probation() => [&previous.since, self.backlog.all()],
+            _ => [&[], self.backlog.all_waiting()],
+        }
     }
 }

@@ -102,6 +102,7 @@ impl StrategyRunner {
         let slot = Slot {
             id,
             strategy: Some(start.strategy),
+            catching_up: None,
             version: start.version,
             previous: None,
             probation: None,

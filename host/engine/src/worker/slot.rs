@@ -4,6 +4,7 @@ use crate::batches::{BatchNotes, BatchPlace, RecordedBatches};
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::budget::Budget;
+use crate::worker::catching_up::CatchingUp;
 use crate::worker::quota::Quota;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
@@ -433,6 +434,8 @@ pub(crate) struct Slot {
     pub(crate) id: StrategyId,
     /// None if it ended or is suspended.
     pub(crate) strategy: Option<Box<dyn Strategy>>,
+    /// How far it has come, if it is suspended and has begun to catch up.
+    pub(crate) catching_up: Option<Box<CatchingUp>>,
     pub(crate) version: Version,
     pub(crate) previous: Option<Previous>,
     pub(crate) probation: Option<Probation>,
@@ -492,7 +495,11 @@ impl Slot {
     /// Updates the count of bytes that the host keeps for it besides its instances.
     pub(crate) fn note_held(&self) {
         let previous = self.previous.as_ref().map_or(0, Previous::bytes);
-        let held = (self.backlog.bytes() + previous + self.quota.bytes()) as u64;
+        let late = self
+            .catching_up
+            .as_ref()
+            .map_or(0, |progress| progress.late.bytes());
+        let held = (self.backlog.bytes() + previous + late + self.quota.bytes()) as u64;
         self.counters.held.store(held, Ordering::Relaxed);
     }
 

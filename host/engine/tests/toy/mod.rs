@@ -485,6 +485,19 @@ pub(crate) fn try_engine_on(
     config: EngineConfig,
     strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
 ) -> Result<Engine, EngineError> {
+    try_engine_measuring(venues, (clock, Arc::new(|| 0)), config, strategies)
+}
+
+/// What the workers measure time by.
+pub(crate) type NowNs = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The same whose workers measure time.
+pub(crate) fn try_engine_measuring(
+    venues: Vec<Box<dyn Gateway>>,
+    (clock, now_ns): (Box<dyn Clock>, NowNs),
+    config: EngineConfig,
+    strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
+) -> Result<Engine, EngineError> {
     let mut registry = Registry::new();
     let venues = venues.into_iter().map(|mut venue| {
         let terms = venue.register(&mut registry).unwrap();
@@ -507,14 +520,7 @@ pub(crate) fn try_engine_on(
             strategy,
         })
         .collect();
-    Engine::new(
-        config,
-        Arc::new(registry),
-        venues,
-        seats,
-        clock,
-        Arc::new(|| 0),
-    )
+    Engine::new(config, Arc::new(registry), venues, seats, clock, now_ns)
 }
 
 /// Runs it to the end.

@@ -184,6 +184,7 @@ impl<'a> EffectRows<'a> {
             Effect::Settled { at, strategy, .. } => (Some(*at), Some(*strategy), "settled"),
             Effect::Operated { at, .. } => (Some(*at), None, "operated"),
             Effect::GaveUp { at, strategy } => (Some(*at), Some(*strategy), "gave-up"),
+            Effect::CatchingUp { at, strategy } => (Some(*at), Some(*strategy), "catching-up"),
             Effect::Changed { at, what } => (Some(*at), Some(what.strategy()), "changed"),
             Effect::Refused { .. } => (None, None, "refused"),
             Effect::Halted { .. } => (None, None, "halted"),
