@@ -22,6 +22,7 @@ mod reels;
 mod resume;
 mod stale;
 mod swap;
+mod toolchains;
 mod untrusted;
 mod upgrades;
 mod venues;

@@ -7,16 +7,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Core instances of one strategy. A Python strategy has some thirty.
+/// Core instances of one strategy. A Python strategy has some forty.
 pub(crate) const MAX_INSTANCES: u64 = 256;
 
-/// Component instances of one strategy. A composed one has a few.
+/// Component instances of one strategy. A JavaScript strategy has some thirty.
 pub(crate) const MAX_COMPONENTS: u64 = 256;
 
-/// Memories of one strategy. Toolchains make one; components that are composed of several have as many.
+/// Memories of one strategy. Most toolchains make one, that of JavaScript three; components that are composed of several have as many.
 pub(crate) const MAX_MEMORIES: u64 = 8;
 
-/// Tables of one strategy. A Python strategy has some thirty.
+/// Tables of one strategy. Toolchains make up to three.
 pub(crate) const MAX_TABLES: u64 = 64;
 
 /// Addresses that are reserved for one memory, so that the code needs no bounds checks.
