@@ -1,4 +1,4 @@
-// Sends one limit order at each `every`-th trade, against a moving average of the price.
+// Sends one limit order at each `every`-th trade, on the side that a moving average of the price says.
 import { write } from "tickdeck:strategy/log@0.1.0";
 
 const EVENT = 88; // Bytes; docs/LAYOUT.md has the offsets.
@@ -15,7 +15,7 @@ let mean = 0;
 
 function begin(start) {
   every = Number(new Map(start.parameters).get("every"));
-  nextOrder = start.nextOrder;
+  nextOrder = BigInt(start.nextOrder); // It comes as a number.
 }
 
 // The order that the trade at `at` causes, if any.
