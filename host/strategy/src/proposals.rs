@@ -234,13 +234,15 @@ mod tests {
                 (core module $m {memory} (func (export "f") (param i32 i32)))
                 (core instance $i (instantiate $m))
                 (func (export "f") (param "text" string)
-                  (canon lift (core func $i "f") (memory $i "memory") (realloc (func $i "realloc")))))
+                  (canon lift (core func $i "f") (memory (core memory $i "memory"))
+                    (realloc (core func $i "realloc")))))
               (component $caller
                 (import "f" (func $f (param "text" string)))
                 (core module $libc {memory})
                 (core instance $libc (instantiate $libc))
                 (core func $lowered
-                  (canon lower (func $f) (memory $libc "memory") (realloc (func $libc "realloc"))))
+                  (canon lower (func $f) (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))
                 (core module $m
                   (import "" "f" (func $f (param i32 i32)))
                   (func (export "g") (call $f (i32.const 0) (i32.const 0))))
