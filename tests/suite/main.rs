@@ -23,6 +23,7 @@ mod reels;
 mod resume;
 mod stale;
 mod swap;
+mod toolchains;
 mod untrusted;
 mod upgrades;
 mod venues;

@@ -1,28 +1,28 @@
-//! What one instance of a component costs the host, besides the contents of memories and tables: known from its shape, before
-//! anything is compiled or instantiated.
+//! What a component makes the host hold for one instance of it, besides the contents of memories and tables: known from its
+//! shape, before anything is compiled or instantiated.
 //!
-//! wasmtime asks a limiter about memories and tables when they are created or grow, but not about globals, functions and the
-//! instances themselves. A component of two kilobytes can name millions of them: the contents of a nested component count each
-//! time that it is instantiated, in every component that contains it.
+//! wasmtime asks a limiter about memories and tables as they are made and grow, but not about globals, functions and the
+//! instances themselves. A component of two kilobytes can name millions of them: what a nested component holds counts each time
+//! that it is instantiated, in every one that holds it.
 
 use serde::{Deserialize, Serialize};
 
-/// Core instances of one strategy. A Python strategy has about thirty.
+/// Core instances of one strategy. A Python strategy has some forty.
 pub(crate) const MAX_INSTANCES: u64 = 256;
 
-/// Component instances of one strategy. A composed one has a few.
+/// Component instances of one strategy. A JavaScript strategy has some thirty.
 pub(crate) const MAX_COMPONENTS: u64 = 256;
 
-/// Memories of one strategy. Toolchains create one; a component composed of several modules has as many.
+/// Memories of one strategy. Most toolchains make one, that of JavaScript three; components that are composed of several have as many.
 pub(crate) const MAX_MEMORIES: u64 = 8;
 
-/// Tables of one strategy. A Python strategy has about thirty.
+/// Tables of one strategy. Toolchains make up to three.
 pub(crate) const MAX_TABLES: u64 = 64;
 
-/// Address space reserved for one memory, so that the code needs no bounds checks.
+/// Addresses that are reserved for one memory, so that the code needs no bounds checks.
 pub(crate) const MEMORY_RESERVATION: u64 = 4 << 30;
 
-/// Guard region on either side of a memory that is never mapped.
+/// Addresses on either side of a memory that are never mapped.
 pub(crate) const MEMORY_GUARD: u64 = 32 << 20;
 
 /// Bytes of a core instance: its own record, and its entries in the store's lists.

@@ -35,7 +35,7 @@ pub(crate) const FIRST_LOOK_TICKS: u64 = 2;
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
 /// Bytes of an element of a table: a pointer, and as much again while the table moves to grow.
-const TABLE_ELEMENT: usize = 16;
+pub(crate) const TABLE_ELEMENT: usize = 16;
 
 /// The resources that one strategy may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //! wasmtime turns on by default.
 //!
 //! The list is what the toolchains of Rust, C, C++, Zig, Go, AssemblyScript, JavaScript (QuickJS) and Python
-//! (componentize-py) emit for a strategy, and no more: every further proposal is compiler and runtime code that only
-//! an attacker would reach. Function references and GC types, for one, abort the process in wasmtime 48 built without
-//! `gc` (RUSTSEC-2026-0570); relaxed SIMD and threads would also make a replay differ.
+//! (componentize-py) emit for a strategy, and no more: `shape/census.rs` measures it. Every further proposal is compiler and
+//! runtime code that only an attacker would reach. Function references and GC types, for one, abort the process in wasmtime
+//! 48 built without `gc` (RUSTSEC-2026-0570); relaxed SIMD and threads would also make a replay differ.
 
 use crate::error::LoadError;
 use wasmparser::{BinaryReaderError, Validator};
@@ -25,11 +25,15 @@ pub(crate) const ALLOWED: WasmFeatures = WasmFeatures::COMPONENT_MODEL
     // Not a proposal: floating point itself.
     .union(WasmFeatures::FLOATS);
 
-/// Turns off everything in wasmtime except [`ALLOWED`].
+/// What wasmtime's own code between two components of one strategy uses: it copies from the memory of one to that of the
+/// other. No module may use it: [`validate`](crate::shape::validate) comes first, and knows only [`ALLOWED`].
+const BETWEEN_COMPONENTS: WasmFeatures = WasmFeatures::MULTI_MEMORY;
+
+/// Turns off everything in wasmtime except [`ALLOWED`] and [`BETWEEN_COMPONENTS`].
 pub(crate) fn allow(config: &mut Config) {
     config
         .wasm_features(WasmFeatures::all(), false)
-        .wasm_features(ALLOWED, true);
+        .wasm_features(ALLOWED.union(BETWEEN_COMPONENTS), true);
 }
 
 /// The error of a module that is not valid under [`ALLOWED`].
@@ -114,7 +118,8 @@ mod tests {
         // Branch hinting is a custom section, which wasmtime reads only where its `Config` is told to.
         for (name, flag) in WasmFeatures::all().iter_names() {
             let refused = REFUSED.contains(&name);
-            let setting = format!("wasm_{}: {}", name.to_lowercase(), !refused);
+            let is_on = !refused || BETWEEN_COMPONENTS.contains(flag);
+            let setting = format!("wasm_{}: {is_on}", name.to_lowercase());
             assert!(shown.contains(&setting), "not `{setting}` in {shown}");
             assert_ne!(
                 ALLOWED.contains(flag),
@@ -208,12 +213,48 @@ mod tests {
                 ) && text.contains(" at byte "),
                 "{proposal}: {text}"
             );
-            // The engine alone would refuse it too.
+            // The engine alone would refuse it too, but for what it needs itself.
             let engine = Engine::new(&config()).unwrap();
-            assert!(
-                wasmtime::Engine::precompile_module(&engine, &bytes).is_err(),
+            assert_eq!(
+                wasmtime::Engine::precompile_module(&engine, &bytes).is_ok(),
+                proposal == "multi-memory",
                 "{proposal}"
             );
         }
+    }
+
+    /// As `componentize-qjs --stub-wasi` composes a strategy of several components.
+    #[test]
+    fn components_of_one_strategy_pass_texts_from_memory_to_memory() {
+        let memory = r#"(memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 8)"#;
+        let text = format!(
+            r#"(component
+              (component $callee
+                (core module $m {memory} (func (export "f") (param i32 i32)))
+                (core instance $i (instantiate $m))
+                (func (export "f") (param "text" string)
+                  (canon lift (core func $i "f") (memory (core memory $i "memory"))
+                    (realloc (core func $i "realloc")))))
+              (component $caller
+                (import "f" (func $f (param "text" string)))
+                (core module $libc {memory})
+                (core instance $libc (instantiate $libc))
+                (core func $lowered
+                  (canon lower (func $f) (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))
+                (core module $m
+                  (import "" "f" (func $f (param i32 i32)))
+                  (func (export "g") (call $f (i32.const 0) (i32.const 0))))
+                (core instance $i (instantiate $m (with "" (instance (export "f" (func $lowered))))))
+                (func (export "g") (canon lift (core func $i "g"))))
+              (instance $callee (instantiate $callee))
+              (instance $caller (instantiate $caller (with "f" (func $callee "f"))))
+              (export "g" (func $caller "g")))"#
+        );
+        let bytes = wat::parse_str(text).unwrap();
+        validate(&bytes, "x.wasm").unwrap();
+        let engine = Engine::new(&config()).unwrap();
+        engine.precompile_component(&bytes).unwrap();
     }
 }
