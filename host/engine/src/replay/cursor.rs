@@ -14,6 +14,13 @@ const AHEAD: usize = 8_192;
 /// Limit on the bytes of strategies' states among them.
 const STATES_AHEAD: usize = 64 << 20;
 
+/// An event of the host's own that a replay expects on the tape.
+pub(super) struct OwnEvent {
+    pub(super) event: Event,
+    /// From when on the run could take it in.
+    pub(super) since: Timestamp,
+}
+
 /// The state of a replay between the tape and the kernel.
 #[derive(Default)]
 pub(super) struct ReplayCursor {
@@ -39,7 +46,7 @@ pub(super) struct ReplayCursor {
     /// Number of restarts, by strategy.
     pub(super) lives: BTreeMap<StrategyId, u32>,
     /// The host's own events that must be on the tape.
-    pub(super) own: VecDeque<Event>,
+    pub(super) own: VecDeque<OwnEvent>,
     /// States as of a position.
     pub(super) states: Option<(u64, Vec<(StrategyId, State)>)>,
     pub(super) compared: u64,
@@ -49,6 +56,8 @@ pub(super) struct ReplayCursor {
     pub(super) ended: bool,
     /// The time of the last event before the last effect that was applied.
     pub(super) last_effect_at: Timestamp,
+    /// When the last command left.
+    pub(super) sent_at: Timestamp,
     /// The venues take part: the run is being resumed.
     pub(super) venues: bool,
     /// Faults that must be reproduced, because a time limit that ended a call may not end it again.

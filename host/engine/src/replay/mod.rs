@@ -16,7 +16,7 @@ pub(crate) mod tape;
 pub use recorded_decisions::{DecisionSource, RecordedDecisions};
 pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 
-use crate::effect::AppliedAction;
+use crate::effect::{AppliedAction, Effect};
 use crate::error::EngineError;
 use crate::intent::{AT_END, Decision, Intent};
 use crate::kernel::{Engine, ResumePoint};
@@ -130,9 +130,21 @@ impl Engine {
             false => self.events.now(),
         });
         self.decisions.set_pending(later);
-        let left_over = cursor.own.drain(..).chain(cursor.given.drain(..)).collect();
+        let own = cursor.own.drain(..).map(|own| own.event);
+        let left_over = own.chain(cursor.given.drain(..)).collect();
         let was_stopping = cursor.ended || self.router.gate.is_stopping();
         self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), was_stopping);
+        // Where a free run stood may be later than its last event. A command that leaves now must not overtake one that left then.
+        let left_at = cursor.leaving.iter().filter_map(|left| match left {
+            Effect::Sent { at, .. } => Some(*at),
+            _ => None,
+        });
+        let stood_at = left_at.fold(cursor.sent_at, Timestamp::max);
+        self.stand_at(if lockstep {
+            self.events.now()
+        } else {
+            stood_at
+        });
         let position = self.events.next_sequence();
         // Commands that left just before the interruption may not be on the tape.
         for sent in cursor.leaving.drain(..) {
@@ -368,8 +380,8 @@ impl Engine {
             .events
             .before()
             .saturating_sub(self.time.lookahead_ns());
-        if let Some(own) = cursor.own.iter().find(|own| own.ts_host < late) {
-            let own = Finding::Event(Box::new(*own));
+        if let Some(own) = cursor.own.iter().find(|own| own.since < late) {
+            let own = Finding::Event(Box::new(own.event));
             return Err(differs(
                 self.events.next_sequence(),
                 None,

@@ -132,6 +132,9 @@ impl Engine {
         taped: &Effect,
     ) -> Result<(), ReplayStop> {
         let left = cursor.leaving.pop_front();
+        if let Effect::Sent { at, .. } = taped {
+            cursor.sent_at = cursor.sent_at.max(*at);
+        }
         if left.as_ref() == Some(taped) {
             return Ok(());
         }

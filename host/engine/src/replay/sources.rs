@@ -3,7 +3,7 @@
 use super::stop::{ReplayStop, differs};
 use super::tape::Finding;
 use crate::kernel::Engine;
-use crate::replay::cursor::ReplayCursor;
+use crate::replay::cursor::{OwnEvent, ReplayCursor};
 use tickdeck_model::{Event, OrderStatus, StrategyId, Timestamp, View};
 
 impl Engine {
@@ -19,14 +19,21 @@ impl Engine {
             let mut due = Vec::new();
             self.router.poll(until, &mut due);
             due.sort_by_key(|event| event.ts_host);
-            cursor.own.extend(due);
+            // A free run stamps the answer to a late decision when it comes to it.
+            let since = if free { event.ts_host } else { Timestamp::MIN };
+            let own = due.into_iter().map(|event| OwnEvent {
+                since: since.max(event.ts_host),
+                event,
+            });
+            cursor.own.extend(own);
         }
-        if let Some(at) = cursor.own.iter().position(|own| is_same(own, event, free)) {
+        let mut own = cursor.own.iter();
+        if let Some(at) = own.position(|own| is_same(&own.event, event, free)) {
             cursor.own.remove(at);
-        } else if let Some(own) = cursor
+        } else if let Some(OwnEvent { event: own, .. }) = cursor
             .own
             .front()
-            .filter(|own| !free && own.ts_host < event.ts_host)
+            .filter(|own| !free && own.since < event.ts_host)
         {
             return Err(differs(
                 event.sequence,
