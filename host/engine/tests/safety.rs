@@ -557,8 +557,7 @@ fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
     killed.recv_timeout(PATIENCE).unwrap();
     release.send(()).unwrap();
     running.join().unwrap();
-    let sent = sent.lock().unwrap().clone();
-    sent
+    std::mem::take(&mut *sent.lock().unwrap())
 }
 
 #[test]
