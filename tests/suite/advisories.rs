@@ -1,4 +1,4 @@
-//! No dependency has a known hole: Cargo.lock against the kept advisories of RustSec, `.ci/advisories.toml`, which
+//! No dependency had a hole that was known when the advisories were last renewed: Cargo.lock against the kept advisories of RustSec, `.ci/advisories.toml`, which
 //! `.ci/renew-advisories` writes. Ranges of versions are read as the `rustsec` crate reads them, by Cargo's rules.
 
 use semver::{Version, VersionReq};
@@ -9,6 +9,8 @@ use std::path::Path;
 /// What is known of the crates of a `Cargo.lock`.
 #[derive(Deserialize)]
 struct Advisories {
+    /// The crates that were looked up.
+    crates: BTreeSet<String>,
     #[serde(default)]
     accepted: Vec<Accepted>,
     advisory: Vec<Advisory>,
@@ -68,7 +70,8 @@ impl Advisories {
         found
     }
 
-    /// One sentence for each advisory that affects `lock` and is not accepted, and for each that is accepted for nothing.
+    /// One sentence for each advisory that affects `lock` and is not accepted, for each that is accepted for nothing, and for each
+    /// crate that nothing is known of.
     fn problems(&self, lock: &Lock) -> Vec<String> {
         let affecting = self.affecting(lock);
         let accepted: BTreeSet<&str> = self.accepted.iter().map(|entry| &*entry.id).collect();
@@ -83,7 +86,11 @@ impl Advisories {
         });
         let idle = accepted.difference(&needed);
         let idle = idle.map(|id| format!("{id} is accepted, but affects no package: remove it"));
-        open.chain(idle).collect()
+        let names = lock.package.iter().map(|package| &package.name);
+        let unknown = names.filter(|name| !self.crates.contains(*name));
+        let unknown =
+            unknown.map(|name| format!("{name} was never looked up: run .ci/renew-advisories"));
+        open.chain(idle).chain(unknown).collect()
     }
 }
 
@@ -126,4 +133,18 @@ fn an_acceptance_that_is_no_longer_needed_is_found() {
     let problems = Advisories::kept().problems(&lock);
     let idle = "RUSTSEC-2026-0570 is accepted, but affects no package: remove it";
     assert_eq!(problems, [idle]);
+}
+
+#[test]
+fn a_crate_that_was_never_looked_up_is_found() {
+    let mut lock = lock();
+    lock.package.push(Package {
+        name: "left-pad".to_owned(),
+        version: "1.0.0".parse().unwrap(),
+    });
+    let problems = Advisories::kept().problems(&lock);
+    assert_eq!(
+        problems,
+        ["left-pad was never looked up: run .ci/renew-advisories"]
+    );
 }

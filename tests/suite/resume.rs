@@ -8,12 +8,13 @@ use crate::support::process::{
 };
 use crate::support::versions::{counting, marked, ticking};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 use tickdeck_engine::{Effect, QuarantineCause, RecordedChange, SentKind};
 use tickdeck_journal::{Reader, Record, Reel, ReelConfig};
-use tickdeck_model::{Registry, StrategyId};
+use tickdeck_model::{ClientOrderId, Registry, StrategyId};
 use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::{
     ACTIONS, ActionsRecord, DataReels, EVENTS, RecordKind, RecordedRun, RunManifest,
@@ -374,18 +375,18 @@ fn forget_the_last_decisions(run: &RecordedRun, decisions: usize) {
     left -= decisions;
     let mut first_forgotten = None;
     rewrite(run, ACTIONS, |_, record| {
-        let keeps = left > 0;
-        if is_decision(record) {
-            left -= usize::from(keeps);
-            if !keeps && first_forgotten.is_none() {
-                let decoded = tickdeck_recording::decode(record.kind, record.payload).unwrap();
-                let ActionsRecord::Effect(position, _) = decoded else {
-                    panic!("a decision is an effect: {decoded:?}");
-                };
-                first_forgotten = Some(position as usize);
+        if first_forgotten.is_none() && is_decision(record) {
+            if left > 0 {
+                left -= 1;
+                return true;
             }
+            let decoded = tickdeck_recording::decode(record.kind, record.payload).unwrap();
+            let ActionsRecord::Effect(position, _) = decoded else {
+                panic!("a decision is an effect: {decoded:?}");
+            };
+            first_forgotten = Some(position as usize);
         }
-        keeps
+        first_forgotten.is_none()
     });
     // The rest of its window is on the ring before anything is decided on it; what follows from a decision comes later.
     let end = first_forgotten.unwrap();
@@ -414,11 +415,19 @@ fn rewrite(run: &RecordedRun, reel: &str, mut keep: impl FnMut(usize, &Record<'_
     }
 }
 
-/// Commands to open or change orders that left for the venues.
-fn sent_but_cancels(run: &RecordedRun) -> usize {
-    let opens =
-        |effect: &&Effect| matches!(effect, Effect::Sent { what, .. } if *what != SentKind::Cancel);
-    all_effects(run).iter().filter(opens).count()
+/// The orders that left for the venues, with how often each was submitted, and the number of changes.
+fn opened(run: &RecordedRun) -> (BTreeMap<ClientOrderId, usize>, usize) {
+    let (mut submitted, mut changes) = (BTreeMap::new(), 0);
+    for effect in all_effects(run) {
+        match effect {
+            Effect::Sent { order, what, .. } if what == SentKind::Submit => {
+                *submitted.entry(order).or_default() += 1;
+            }
+            Effect::Sent { what, .. } if what != SentKind::Cancel => changes += 1,
+            _ => {}
+        }
+    }
+    (submitted, changes)
 }
 
 #[test]
@@ -426,13 +435,13 @@ fn what_was_decided_and_not_recorded_does_not_leave_where_the_kill_switch_is_on(
     let setup = Setup::new(SETTINGS);
     setup.run_and_kill(4_000);
     forget_the_last_decisions(&setup.run(), 20);
-    let before = sent_but_cancels(&setup.run());
+    let before = opened(&setup.run());
     latch_kill(&setup.data().join("killed")).unwrap();
     let output = setup.start_again(records(&setup.data()) + 10_000);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(last_object(&output)["killed"], true, "{said}");
     assert!(said.contains("run 1 was interrupted and resumes"), "{said}");
-    assert_eq!(sent_but_cancels(&setup.run()), before, "{said}");
+    assert_eq!(opened(&setup.run()), before, "{said}");
     let replay = ["replay", "data", "--run", "1", "--json"];
     let replayed = last_object(&tickdeck(setup.path(), &replay));
     assert_eq!(replayed["equal"], true, "{replayed}");
@@ -442,11 +451,14 @@ fn what_was_decided_and_not_recorded_does_not_leave_where_the_kill_switch_is_on(
 fn without_a_kill_what_was_decided_and_not_recorded_leaves_when_the_run_is_resumed() {
     let setup = Setup::new(SETTINGS);
     setup.run_and_kill(4_000);
-    let all = sent_but_cancels(&setup.run());
+    let (all, _) = opened(&setup.run());
     forget_the_last_decisions(&setup.run(), 20);
-    assert!(sent_but_cancels(&setup.run()) < all);
+    let (kept, _) = opened(&setup.run());
+    let mut forgotten = all.keys().filter(|order| !kept.contains_key(order));
+    assert!(forgotten.clone().count() > 0);
     last_object(&setup.start_again(records(&setup.data()) + 10_000));
-    assert!(sent_but_cancels(&setup.run()) >= all);
+    let (sent, _) = opened(&setup.run());
+    assert!(forgotten.all(|order| sent.get(order) == Some(&1)));
 }
 
 #[test]

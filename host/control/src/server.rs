@@ -218,10 +218,10 @@ impl Shared {
         match catch_unwind(AssertUnwindSafe(follow)) {
             Ok(()) if is_followed => send(stream, &Answer::Complete),
             Ok(()) => {}
-            // The panic message is on standard error.
-            Err(_) => refuse(
+            // The panic message is on standard error. Nobody knows what is left to tell.
+            Err(_) => send(
                 stream,
-                "the host panicked on this request: a bug in tickdeck",
+                &Answer::refused("the host panicked on this request: a bug in tickdeck"),
             ),
         }
     }
@@ -273,6 +273,8 @@ fn join_within(thread: JoinHandle<()>, within: Duration) {
 /// Answers without reading a request. A message that fits the socket's empty buffer never blocks.
 fn refuse(stream: &UnixStream, message: &str) {
     send(stream, &Answer::refused(message));
+    // Nothing was begun, so there is nothing to tell.
+    send(stream, &Answer::Complete);
 }
 
 fn send(stream: &UnixStream, answer: &Answer) {

@@ -132,8 +132,9 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         if let Some(done) = self.0.take() {
-            let why = "it could not be compiled: this machine has no thread left for it; try again";
-            done(Err(NotCompiled::Refused(why.to_owned())));
+            let why = "it was not compiled, because the host is ending or has no thread left for it; try again";
+            // Not its fault: it is offered again.
+            done(Err(NotCompiled::Changed(why.to_owned())));
         }
     }
 }
@@ -327,7 +328,7 @@ mod tests {
     fn who_waits_for_a_module_whose_compilation_never_begins_is_told() {
         let (outcomes, told) = std::sync::mpsc::channel();
         drop(Promise::new(move |outcome| drop(outcomes.send(outcome))));
-        let Ok(Err(NotCompiled::Refused(why))) = told.recv() else {
+        let Ok(Err(NotCompiled::Changed(why))) = told.recv() else {
             panic!("nobody was told");
         };
         assert!(why.contains("try again"), "{why}");

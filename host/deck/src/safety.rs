@@ -46,7 +46,7 @@ impl SafetyCommands {
     /// # Errors
     /// It does not hold; the text says so.
     pub fn command(&self, command: OperatorCommand, message: &str) -> Fact {
-        match self.hold(command) {
+        match hold(&self.controls.command(command)) {
             Ok(_) => {
                 let killed = match self.feed.latest().killed {
                     true => "; the kill switch is on, so new orders are still denied",
@@ -63,8 +63,21 @@ impl SafetyCommands {
     /// Kills, and reports the facts as they come true, in the end those that did not: that it holds, that it is on the disk,
     /// that each order is gone. Returns when there is no more to report.
     pub fn kill(&self, report: &mut dyn FnMut(Fact)) {
-        let latching = self.latch.as_ref().map(KillLatch::begin);
-        let in_force = self.hold(OperatorCommand::Kill);
+        self.follow_kill(self.begin_kill(), report);
+    }
+
+    /// Kills. The command is on its way before the disk is touched.
+    pub fn begin_kill(&self) -> BegunKill {
+        BegunKill {
+            in_force: self.controls.command(OperatorCommand::Kill),
+            latching: self.latch.as_ref().map(KillLatch::begin),
+        }
+    }
+
+    /// Reports the facts of a kill as [`SafetyCommands::kill`] does.
+    pub fn follow_kill(&self, kill: BegunKill, report: &mut dyn FnMut(Fact)) {
+        let BegunKill { in_force, latching } = kill;
+        let in_force = hold(&in_force);
         match &in_force {
             Ok(_) => {
                 let message = "killed: canceling every order, denying new ones";
@@ -80,18 +93,6 @@ impl SafetyCommands {
     pub fn announce(&self, message: &str) {
         self.feed
             .say(Topic::Operator, "operator", LogLevel::Warn, message);
-    }
-
-    fn hold(&self, command: OperatorCommand) -> Result<CommandInForce, String> {
-        match self.controls.command(command).recv_timeout(HOLDS_WITHIN) {
-            Ok(in_force) => Ok(in_force),
-            Err(RecvTimeoutError::Disconnected) => Err("the run has ended".to_owned()),
-            Err(RecvTimeoutError::Timeout) => Err(format!(
-                "it is not in force after {} ms, and orders may still leave: the kernel's thread is busy and will carry it \
-                 out as soon as it can; SIGTERM ends the host within 5 s",
-                HOLDS_WITHIN.as_millis()
-            )),
-        }
     }
 
     /// Reports the facts after a kill as they come true, and in the end those that did not.
@@ -121,6 +122,25 @@ impl SafetyCommands {
             std::thread::sleep(LOOK);
         }
         waiting.give_up(&self.names, report);
+    }
+}
+
+/// A kill that is on its way.
+pub struct BegunKill {
+    in_force: Receiver<CommandInForce>,
+    latching: Option<Latching>,
+}
+
+/// Waits until a command is in force.
+fn hold(in_force: &Receiver<CommandInForce>) -> Result<CommandInForce, String> {
+    match in_force.recv_timeout(HOLDS_WITHIN) {
+        Ok(in_force) => Ok(in_force),
+        Err(RecvTimeoutError::Disconnected) => Err("the run has ended".to_owned()),
+        Err(RecvTimeoutError::Timeout) => Err(format!(
+            "it is not in force after {} ms, and orders may still leave: the kernel's thread is busy and will carry it out as \
+             soon as it can; SIGTERM ends the host within 5 s",
+            HOLDS_WITHIN.as_millis()
+        )),
     }
 }
 

@@ -540,7 +540,7 @@ impl Gateway for Refusing {
     }
 }
 
-/// Runs until an order works, kills, and returns what was sent.
+/// Runs until an order works, kills, and returns what was sent. The run replays equal.
 fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
     let (sent, (strategy, works, release)) = (Arc::default(), stuck(5));
     let venue = Refusing {
@@ -549,7 +549,9 @@ fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
         most,
         answers: Vec::new(),
     };
-    let engine = toy::engine_at(venue, waits.clock(), waits.config(), cast(strategy));
+    let mut engine = toy::engine_at(venue, waits.clock(), waits.config(), cast(strategy));
+    let reel = Reel::default();
+    engine.record(reel.recorder());
     let controls = engine.controls();
     let running = start(engine);
     works.recv_timeout(PATIENCE).unwrap();
@@ -557,6 +559,8 @@ fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
     killed.recv_timeout(PATIENCE).unwrap();
     release.send(()).unwrap();
     running.join().unwrap();
+    let replayed = replay(waits, Eager::acting(0, || {}), &reel, &[]);
+    assert_eq!(replayed.divergence, None, "{waits:?}");
     std::mem::take(&mut *sent.lock().unwrap())
 }
 

@@ -88,8 +88,13 @@ fn refusal(mut stream: &UnixStream) -> String {
     let mut line = Vec::new();
     // A server that closes with unread bytes resets the connection, after its answer.
     drop(stream.read_to_end(&mut line));
-    assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-    match crate::protocol::read_answer(line.trim_ascii_end()) {
+    let text = String::from_utf8(line).unwrap();
+    let mut lines = text.lines();
+    let (first, last) = (lines.next().unwrap(), lines.next());
+    // Nothing follows a refusal.
+    assert_eq!(last, Some(r#"{"protocol":1,"answer":"complete"}"#));
+    assert_eq!(lines.next(), None);
+    match crate::protocol::read_answer(first.as_bytes()) {
         Ok(Answer::Refused { message }) => message,
         answer => panic!("{answer:?}"),
     }

@@ -11,7 +11,8 @@ use crate::quarantine_cause::QuarantineCause;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
 use crate::worker::meanwhile::Meanwhile;
-use crate::worker::rejoin::Rejoined;
+use crate::worker::recovery::REST_NS;
+use crate::worker::rejoin::{RESTS, Rejoined};
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
@@ -59,6 +60,12 @@ impl Engine {
         {
             self.bring_back(next, at)?;
         }
+        // Each strategy rests after a slice, but several would take their slices in turn, and the others would have none.
+        let now_ns = self.time.now_ns();
+        let took_ns = now_ns.saturating_sub(began_ns);
+        let rest_ns = (RESTS * took_ns).min(REST_NS);
+        self.pending_changes
+            .rest_until(now_ns.saturating_add(rest_ns));
         Ok(())
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct PendingChanges {
     announced_swaps: Vec<Request>,
     /// Strategies that wait for another instance, and since when by the clock.
     suspended: Vec<(StrategyId, u64)>,
+    /// None of them comes back before this time by the clock: the others are to have their turns.
+    not_before_ns: u64,
     /// The origin of the current change.
     origin: Option<ChangeOrigin>,
     /// Answers to requests, sent after the notices.
@@ -74,10 +76,7 @@ pub(crate) struct PendingChanges {
 impl PendingChanges {
     /// Whether anything can be completed now.
     pub(super) fn is_due(&self, strategies: &StrategyEntries, now_ns: impl Fn() -> u64) -> bool {
-        let can_return = |(strategy, since): &(StrategyId, u64)| {
-            strategies.can_return(*strategy, now_ns().saturating_sub(*since))
-        };
-        !self.announced_swaps.is_empty() || self.suspended.iter().any(can_return)
+        !self.announced_swaps.is_empty() || self.returning(strategies, now_ns).is_some()
     }
 
     pub(super) fn announce_swap(&mut self, request: Request) {
@@ -99,10 +98,25 @@ impl PendingChanges {
         strategies: &StrategyEntries,
         now_ns: impl Fn() -> u64,
     ) -> Option<StrategyId> {
-        let returning = self.suspended.iter().position(|(strategy, since)| {
-            strategies.can_return(*strategy, now_ns().saturating_sub(*since))
-        });
+        let returning = self.returning(strategies, now_ns);
         returning.map(|at| self.suspended.remove(at).0)
+    }
+
+    fn returning(&self, strategies: &StrategyEntries, now_ns: impl Fn() -> u64) -> Option<usize> {
+        if self.suspended.is_empty() {
+            return None;
+        }
+        let now_ns = now_ns();
+        let can_return = |(strategy, since): &(StrategyId, u64)| {
+            strategies.can_return(*strategy, now_ns.saturating_sub(*since))
+        };
+        let may_return = now_ns >= self.not_before_ns;
+        may_return.then(|| self.suspended.iter().position(can_return))?
+    }
+
+    /// Lets no suspended strategy come back before this time by the clock.
+    pub(super) fn rest_until(&mut self, now_ns: u64) {
+        self.not_before_ns = now_ns;
     }
 
     /// Notes that a strategy no longer waits: it was removed, or a tape says when it is brought back.

@@ -125,26 +125,16 @@ impl Engine {
         });
         self.decisions.set_pending(now);
         let end = self.time.window_end(self.events.now());
+        let stood_at = self.stand_where_it_stood(&cursor);
         self.settle(match lockstep {
             true => end.saturating_sub(1),
-            false => self.events.now(),
+            false => stood_at,
         });
         self.decisions.set_pending(later);
         let own = cursor.own.drain(..).map(|own| own.event);
         let left_over = own.chain(cursor.given.drain(..)).collect();
         let was_stopping = cursor.ended || self.router.gate.is_stopping();
         self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), was_stopping);
-        // Where a free run stood may be later than its last event. A command that leaves now must not overtake one that left then.
-        let left_at = cursor.leaving.iter().filter_map(|left| match left {
-            Effect::Sent { at, .. } => Some(*at),
-            _ => None,
-        });
-        let stood_at = left_at.fold(cursor.sent_at, Timestamp::max);
-        self.stand_at(if lockstep {
-            self.events.now()
-        } else {
-            stood_at
-        });
         let position = self.events.next_sequence();
         // Commands that left just before the interruption may not be on the tape.
         for sent in cursor.leaving.drain(..) {
@@ -156,6 +146,19 @@ impl Engine {
             actions: cursor.compared,
             unkept: cursor.unkept,
         })
+    }
+
+    /// Lets the router stand where it stood. In a free run that may be later than the last event: a command that leaves now must not
+    /// overtake one that left then.
+    fn stand_where_it_stood(&mut self, cursor: &ReplayCursor) -> Timestamp {
+        if self.time.is_lockstep() {
+            return self.stand_at(self.events.now());
+        }
+        let left_at = cursor.leaving.iter().filter_map(|left| match left {
+            Effect::Sent { at, .. } => Some(*at),
+            _ => None,
+        });
+        self.stand_at(left_at.fold(cursor.sent_at, Timestamp::max))
     }
 
     fn follow_tape(

@@ -131,6 +131,8 @@ impl Engine {
         position: u64,
         taped: &Effect,
     ) -> Result<(), ReplayStop> {
+        // An event can cause one too: a refused cancel is sent again.
+        self.note_commands(cursor);
         let left = cursor.leaving.pop_front();
         if let Effect::Sent { at, .. } = taped {
             cursor.sent_at = cursor.sent_at.max(*at);

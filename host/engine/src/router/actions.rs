@@ -164,7 +164,7 @@ impl Router {
         let live = live.clone();
         self.orders.change(id, |live| {
             live.cancel_sent = true;
-            live.cancels += 1;
+            live.host_cancels += u32::from(reason != Reason::Normal);
         });
         self.answers
             .push(at, update_of(id, &live, OrderStatus::PendingCancel, reason));
@@ -184,7 +184,7 @@ impl Router {
         let live = self
             .orders
             .get(id)
-            .filter(|live| live.cancels < MOST_CANCELS);
+            .filter(|live| live.host_cancels < MOST_CANCELS);
         if let Some(reason) = live.and_then(|live| live.host_cancel) {
             self.cancel(id, at, reason);
         }

@@ -26,8 +26,8 @@ pub(crate) struct OpenOrder {
     pub(crate) cancel_sent: bool,
     /// The host wants it gone, for this reason: a venue that refuses the cancel is asked again.
     pub(crate) host_cancel: Option<Reason>,
-    /// Cancels that were sent.
-    pub(crate) cancels: u32,
+    /// Cancels that the host sent for that reason.
+    pub(crate) host_cancels: u32,
 }
 
 impl OpenOrder {
@@ -46,7 +46,7 @@ impl OpenOrder {
             filled: Size::ZERO,
             cancel_sent: false,
             host_cancel: None,
-            cancels: 0,
+            host_cancels: 0,
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
             reduce_only: false,
             cancel_sent: false,
             host_cancel: None,
-            cancels: 0,
+            host_cancels: 0,
         }
     }
 

@@ -25,7 +25,7 @@ mod overload;
 pub(crate) mod pool;
 mod quota;
 pub(crate) mod recorded_faults;
-mod recovery;
+pub(crate) mod recovery;
 mod recovery_budget;
 mod refeed;
 pub(crate) mod rejoin;

@@ -24,7 +24,7 @@ const SLICE_NS: u64 = 5_000_000;
 
 /// How many times as long as its slice a strategy rests: long enough for the others to make up for it, and short enough for
 /// one that takes a third of a worker's time to catch up with what comes meanwhile.
-const RESTS: u64 = 2;
+pub(crate) const RESTS: u64 = 2;
 
 /// A strategy that came back.
 pub(crate) struct Rejoined {

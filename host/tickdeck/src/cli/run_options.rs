@@ -19,6 +19,7 @@ use tickdeck_deck::clock::Pace;
 use tickdeck_deck::operator::Operator;
 use tickdeck_deck::private_process::keep_memory_private;
 use tickdeck_deck::request::{Overrides, RunRequest};
+use tickdeck_deck::safety::KillLatch;
 use tickdeck_engine::{CancelToken, Ending, Report};
 use tickdeck_model::untrusted::log_entry;
 use tickdeck_recording::names::Names;
@@ -130,14 +131,15 @@ impl RunOptions {
         drop(server);
         ends.waits_for("the strategy loader");
         drop(deck.lifecycle);
-        if let Some(latch) = &commands.latch {
-            ends.waits_for("the record of the kill");
-            if let Err(why) = latch.settle() {
-                note(why);
-            }
-        }
+        ends.waits_for("the record of the kill");
+        let latched = commands.latch.as_ref().map_or(Ok(()), settled);
         ends.waits_for("the output");
-        self.print_outcome(&report?, facts, &commands.names)
+        let outcome = self.print_outcome(&report?, facts, &commands.names)?;
+        Ok(if latched.is_ok() {
+            outcome
+        } else {
+            ExitCode::FAILURE
+        })
     }
 
     fn print_outcome(&self, report: &Report, facts: RunFacts, names: &Names) -> Result<ExitCode> {
@@ -243,6 +245,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some(Ok(time)) if !time.is_zero() => Ok(time),
         _ => Err("it must be a time such as 30s, 5m or 500ms".to_owned()),
     }
+}
+
+/// Waits until a kill is on disk, and says so if it is not.
+fn settled(latch: &KillLatch) -> Result<(), ()> {
+    latch.settle().map(drop).map_err(note)
 }
 
 #[cfg(test)]

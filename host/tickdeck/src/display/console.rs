@@ -240,21 +240,22 @@ impl Running {
         }
     }
 
-    /// Kills on a thread of its own, because the facts come true one after the other; each is a message.
+    /// Kills; a thread of its own reports the facts as they come true, each as a message.
     fn kill(&self) {
-        let commands = self.commands.clone();
-        let kill = move || {
-            let mut first = true;
-            commands.kill(&mut |fact| {
+        let (commands, kill) = (self.commands.clone(), self.commands.begin_kill());
+        let follow = move || {
+            let mut is_first = true;
+            commands.follow_kill(kill, &mut |fact| {
                 let (Ok(text) | Err(text)) = &fact;
-                // That it holds is announced already.
-                if !std::mem::take(&mut first) || fact.is_err() {
+                // That it is in force is announced already.
+                if !std::mem::take(&mut is_first) || fact.is_err() {
                     commands.announce(text);
                 }
             });
         };
-        if std::thread::Builder::new().spawn(kill.clone()).is_err() {
-            kill();
+        if std::thread::Builder::new().spawn(follow).is_err() {
+            let why = "killed; cannot report when the orders are gone: no thread could be started";
+            self.commands.announce(why);
         }
     }
 
