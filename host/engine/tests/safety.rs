@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickdeck_engine::port::{
     Clock, Command, Due, Fault, Gateway, GatewayError, StopReason, Strategy, VenueTerms, Version,
 };
@@ -540,6 +540,25 @@ impl Gateway for Refusing {
     }
 }
 
+/// Cancels of an order that a venue may refuse.
+const MOST_CANCELS: u32 = 5;
+
+/// Waits until each order that is canceled at all has been canceled as often as it ever is.
+fn await_cancels(sent: &Mutex<Vec<Command>>) {
+    let start = Instant::now();
+    loop {
+        let mut asked = BTreeMap::<ClientOrderId, u32>::new();
+        for id in sent.lock().unwrap().iter().filter_map(canceled) {
+            *asked.entry(id).or_default() += 1;
+        }
+        if !asked.is_empty() && asked.values().all(|asked| *asked >= MOST_CANCELS) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{asked:?}");
+        std::thread::yield_now();
+    }
+}
+
 /// Runs until an order works, kills, and returns what was sent. The run replays equal.
 fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
     let (sent, (strategy, works, release)) = (Arc::default(), stuck(5));
@@ -558,6 +577,11 @@ fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
     let killed = controls.command(OperatorCommand::Kill);
     killed.recv_timeout(PATIENCE).unwrap();
     release.send(()).unwrap();
+    if most > MOST_CANCELS {
+        // Nothing will confirm them: the end of the run need not wait.
+        await_cancels(&sent);
+        controls.hasten(Haste::AtOnce);
+    }
     running.join().unwrap();
     let replayed = replay(waits, Eager::acting(0, || {}), &reel, &[]);
     assert_eq!(replayed.divergence, None, "{waits:?}");
