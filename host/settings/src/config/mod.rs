@@ -60,11 +60,9 @@ impl Config {
     /// Overrides the seed. With several venues each gets its own: `seed` plus its position among them, from 0.
     pub fn set_seed(&mut self, seed: u64) {
         for (place, venue) in (0..).zip(&mut self.venues) {
-            let of_venue = match &mut venue.kind {
-                VenueKind::Sim(sim) => &mut sim.seed,
-                VenueKind::Capture(capture) => &mut capture.seed,
-            };
-            *of_venue = Some(seed.wrapping_add(place));
+            if let Some(of_venue) = venue.kind.seed_mut() {
+                *of_venue = Some(seed.wrapping_add(place));
+            }
         }
     }
 

@@ -213,6 +213,16 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(allowed)
 }
 
+impl VenueKind {
+    /// The seed of a kind that has one: a live venue draws nothing at random.
+    pub(super) fn seed_mut(&mut self) -> Option<&mut Option<u64>> {
+        match self {
+            Self::Sim(sim) => Some(&mut sim.seed),
+            Self::Capture(capture) => Some(&mut capture.seed),
+        }
+    }
+}
+
 impl VenueSettings {
     /// Plays captures here instead, under the default name of a capture if this venue has its kind's default name.
     pub(super) fn play_captures(&mut self, files: Vec<PathBuf>) {
