@@ -21,7 +21,7 @@ const HOLDS_WITHIN: Duration = Duration::from_secs(1);
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
 /// Polling interval.
 const LOOK: Duration = Duration::from_millis(5);
-/// Maximum number of orders that a sentence names.
+/// Maximum number of orders that one sentence names.
 const MOST_NAMED: usize = 20;
 
 /// A fact that came true, in a sentence; or one that did not.
@@ -103,8 +103,7 @@ impl SafetyCommands {
         report: &mut dyn FnMut(Fact),
     ) {
         let unreachable = in_force.map_or(&[][..], |in_force| &in_force.unreachable);
-        if !unreachable.is_empty() {
-            let orders = list(unreachable.iter(), &self.names);
+        for orders in lists(unreachable.iter(), &self.names) {
             report(Err(format!(
                 "could not be canceled, because their venue is broken: {orders}; cancel them at the venue"
             )));
@@ -287,12 +286,12 @@ impl Waiting {
             .copied()
             .partition(|id| working.contains(id));
         self.orders = left;
-        if !gone.is_empty() {
-            let rest = match self.orders.len() {
-                0 => "no order is working any more".to_owned(),
-                left => format!("{left} left"),
-            };
-            report(Ok(format!("gone: {}; {rest}", list(gone.iter(), names))));
+        let rest = match self.orders.len() {
+            0 => "no order is working any more".to_owned(),
+            left => format!("{left} left"),
+        };
+        for orders in lists(gone.iter(), names) {
+            report(Ok(format!("gone: {orders}; {rest}")));
         }
     }
 
@@ -303,8 +302,7 @@ impl Waiting {
                 "the kill is not on the disk after {seconds} s: if the host ends before it is, the next start will trade"
             )));
         }
-        if !self.orders.is_empty() {
-            let orders = list(self.orders.iter(), names);
+        for orders in lists(self.orders.iter(), names) {
             report(Err(format!(
                 "not confirmed by the venue within {seconds} s: {orders}; their cancels were sent; check the orders at the venue"
             )));
@@ -312,22 +310,34 @@ impl Waiting {
     }
 }
 
-/// Names orders, the first of them if there are many.
-fn list<'a>(orders: impl ExactSizeIterator<Item = &'a ClientOrderId>, names: &Names) -> String {
-    let more = orders.len().saturating_sub(MOST_NAMED);
-    let named: Vec<String> = orders
-        .take(MOST_NAMED)
-        .map(|id| format!("{}/{}", names.strategy(id.strategy), id.number))
-        .collect();
-    match more {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
+/// Names every order, in as many lists as it takes.
+fn lists<'a>(orders: impl Iterator<Item = &'a ClientOrderId>, names: &Names) -> Vec<String> {
+    let name = |id: &ClientOrderId| format!("{}/{}", names.strategy(id.strategy), id.number);
+    let named: Vec<String> = orders.map(name).collect();
+    let lists = named.chunks(MOST_NAMED).map(|list| list.join(", "));
+    lists.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tickdeck_model::{Registry, StrategyId};
+
+    #[test]
+    fn every_order_is_named_however_many_there_are() {
+        let orders: Vec<ClientOrderId> = (1..=45)
+            .map(|number| ClientOrderId {
+                strategy: StrategyId(1),
+                number,
+            })
+            .collect();
+        let names = Names::new(Arc::new(Registry::new()), None);
+        let lists = lists(orders.iter(), &names);
+        assert_eq!(lists.len(), 3);
+        let named: Vec<&str> = lists.iter().flat_map(|list| list.split(", ")).collect();
+        assert_eq!(named.len(), 45);
+        assert!(named[44].ends_with("/45"), "{named:?}");
+    }
 
     #[test]
     fn the_end_of_the_host_waits_for_a_latch_that_is_being_written() {
