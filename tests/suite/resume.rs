@@ -420,7 +420,11 @@ fn opened(run: &RecordedRun) -> (BTreeMap<ClientOrderId, usize>, usize) {
     let (mut submitted, mut changes) = (BTreeMap::new(), 0);
     for effect in all_effects(run) {
         match effect {
-            Effect::Sent { order, what, .. } if what == SentKind::Submit => {
+            Effect::Sent {
+                order,
+                what: SentKind::Submit,
+                ..
+            } => {
                 *submitted.entry(order).or_default() += 1;
             }
             Effect::Sent { what, .. } if what != SentKind::Cancel => changes += 1,
