@@ -157,8 +157,8 @@ struct LatchFile {
 struct LatchState {
     /// Writers that have not come back from the disk.
     writing: usize,
-    /// What became of the last write.
-    fact: Option<Fact>,
+    /// Why the last write failed, if it did.
+    failure: Option<String>,
 }
 
 /// A latch that is being written.
@@ -181,7 +181,7 @@ impl KillLatch {
         let latch = Self(Arc::clone(&self.0));
         let write = move || {
             let fact = write_latch(&latch.0.path);
-            latch.0.end(fact.clone());
+            latch.0.end(fact.as_ref().err().cloned());
             // The operator may have given up.
             let _ = told.send(fact);
         };
@@ -199,18 +199,17 @@ impl KillLatch {
     ///
     /// # Errors
     /// A kill was not recorded, or is not yet; the text is a sentence for the operator.
-    pub fn settle(&self) -> Fact {
+    pub fn settle(&self) -> Result<(), String> {
         self.settle_within(CONFIRMED_WITHIN)
     }
 
-    fn settle_within(&self, within: Duration) -> Fact {
+    fn settle_within(&self, within: Duration) -> Result<(), String> {
         let is_writing = |state: &mut LatchState| state.writing > 0;
         let state = self.0.lock();
         let waited = self.0.written.wait_timeout_while(state, within, is_writing);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match (state.writing, &state.fact) {
-            (0, Some(fact)) => fact.clone(),
-            (0, None) => Ok("nothing was to be recorded".to_owned()),
+        match state.writing {
+            0 => state.failure.clone().map_or(Ok(()), Err),
             _ => Err(format!(
                 "the kill is not on the disk after {} s, and the next start will trade unless it still arrives: check that \
                  {} is there before the next start",
@@ -226,10 +225,10 @@ impl LatchFile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, fact: Fact) {
+    fn end(&self, failure: Option<String>) {
         let mut state = self.lock();
         state.writing -= 1;
-        state.fact = Some(fact);
+        state.failure = failure;
         drop(state);
         self.written.notify_all();
     }

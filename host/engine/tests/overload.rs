@@ -7,7 +7,7 @@ mod toy;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tickdeck_engine::port::{Clock, Code, Fault, State, StopReason, Strategy, Version};
+use tickdeck_engine::port::{Clock, Fault, StopReason, Strategy, Version};
 use tickdeck_engine::{
     BudgetConfig, Effect, Engine, EngineConfig, Notice, NullObserver, Overload, Replayed, Report,
     Stepping, StrategyChange, StrategyOutcome, StrategyState, VersionChange,
@@ -26,57 +26,18 @@ const STEP_NS: i64 = 50;
 const TIME_LIMIT_NS: u64 = 15 * MS;
 const SLOW: StrategyId = StrategyId(3);
 
-/// Code whose instances trade, and are slow at some events. They report their own times, so no clock is needed.
-#[derive(Clone)]
+/// Trades, and is slow at some events. It reports its own times, so no clock is needed.
 struct Slow {
-    traits: Traits,
+    inner: Box<dyn Strategy>,
     /// Slow at one event in this many.
     every: u64,
     takes_ns: u64,
     trades: bool,
-}
-
-impl Slow {
-    fn instance(&self, inner: Box<dyn Strategy>) -> Box<dyn Strategy> {
-        Box::new(SlowInstance {
-            inner,
-            slow: self.clone(),
-            seen: 0,
-            took_ns: None,
-        })
-    }
-}
-
-impl Code for Slow {
-    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.traits.start(book)?))
-    }
-
-    fn restore(
-        &self,
-        book: &mut Box<StrategyBook>,
-        state: &State,
-    ) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.traits.restore(book, state)?))
-    }
-
-    fn schema(&self) -> u32 {
-        self.traits.schema()
-    }
-
-    fn restores(&self) -> &[u32] {
-        self.traits.restores()
-    }
-}
-
-struct SlowInstance {
-    inner: Box<dyn Strategy>,
-    slow: Slow,
     seen: u64,
     took_ns: Option<u64>,
 }
 
-impl Strategy for SlowInstance {
+impl Strategy for Slow {
     fn on_events(
         &mut self,
         batch: &[Event],
@@ -84,9 +45,9 @@ impl Strategy for SlowInstance {
         actions: &mut Vec<Action>,
     ) -> Result<usize, Fault> {
         self.seen += 1;
-        let is_slow = self.seen.is_multiple_of(self.slow.every);
-        self.took_ns = is_slow.then_some(self.slow.takes_ns);
-        if !self.slow.trades {
+        let is_slow = self.seen.is_multiple_of(self.every);
+        self.took_ns = is_slow.then_some(self.takes_ns);
+        if !self.trades {
             return Ok(1);
         }
         let handled = self.inner.on_events(&batch[..1], book, actions);
@@ -111,17 +72,27 @@ impl Strategy for SlowInstance {
 }
 
 fn slow(every: u64, takes_ns: u64) -> Version {
-    slow_one(every, takes_ns, true)
+    slow_one(traits(), every, takes_ns, true)
 }
 
-fn slow_one(every: u64, takes_ns: u64, trades: bool) -> Version {
-    let code = Slow {
-        traits: traits(),
-        every,
-        takes_ns,
-        trades,
-    };
-    toy::version("slow", market(), Arc::new(code))
+/// Trades, and so many times a call times out at its 500th event.
+fn timing_out(times: u64) -> Version {
+    let traps = Some((500, Arc::new(AtomicU64::new(times))));
+    slow_one(Traits { traps, ..traits() }, u64::MAX, 0, true)
+}
+
+fn slow_one(traits: Traits, every: u64, takes_ns: u64, trades: bool) -> Version {
+    let version = toy::version("slow", market(), Arc::new(traits));
+    toy::wrapped(version, move |inner, _| {
+        Box::new(Slow {
+            inner,
+            every,
+            takes_ns,
+            trades,
+            seen: 0,
+            took_ns: None,
+        })
+    })
 }
 
 /// An engine with two strategies that trade, and the given one.
@@ -224,16 +195,6 @@ fn a_strategy_that_keeps_the_others_waiting_ends_and_a_replay_ends_it_at_the_sam
 
 #[test]
 fn a_strategy_that_timed_out_comes_back_in_the_next_turn_and_in_a_replay_too() {
-    let timing_out = |times| {
-        let traps = Some((500, Arc::new(AtomicU64::new(times))));
-        let code = Slow {
-            traits: Traits { traps, ..traits() },
-            every: u64::MAX,
-            takes_ns: 0,
-            trades: true,
-        };
-        toy::version("slow", market(), Arc::new(code))
-    };
     for (stepping, workers) in PLACES {
         let (report, notices, reel) = recorded(budgeted(stepping, workers), timing_out(1));
         let place = format!("{stepping:?}, {workers} workers");
@@ -256,14 +217,7 @@ fn a_strategy_that_timed_out_comes_back_in_the_next_turn_and_in_a_replay_too() {
 fn a_strategy_that_timed_out_comes_back_once_the_others_had_their_turns() {
     for workers in [1, 2] {
         let reel = Reel::default();
-        let traps = Some((500, Arc::new(AtomicU64::new(1))));
-        let code = Slow {
-            traits: Traits { traps, ..traits() },
-            every: u64::MAX,
-            takes_ns: 0,
-            trades: true,
-        };
-        let third = toy::version("slow", market(), Arc::new(code));
+        let third = timing_out(1);
         let clock = Ticking::new(STEP_NS).0.measuring(MS);
         let mut engine = engine(budgeted(Stepping::Lockstep, workers), clock, third);
         engine.record(reel.recorder());
@@ -339,7 +293,7 @@ impl Clock for Behind {
 #[test]
 fn the_others_decide_as_if_it_were_quick() {
     // One that never trades: the market is the same without it.
-    let idle = |takes_ns| slow_one(1, takes_ns, false);
+    let idle = |takes_ns| slow_one(traits(), 1, takes_ns, false);
     let slow = recorded(budgeted(Stepping::Lockstep, 2), idle(8 * MS)).0;
     let quick = recorded(budgeted(Stepping::Lockstep, 2), idle(0)).0;
     assert_eq!(state_of(&slow, SLOW), StrategyState::Quarantined);

@@ -9,7 +9,7 @@ mod toy;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck_engine::port::{Clock, Code, Fault, State, StopReason, Strategy, Version};
+use tickdeck_engine::port::{Clock, Fault, StopReason, Strategy, Version};
 use tickdeck_engine::{
     BudgetConfig, Effect, Engine, EngineConfig, EngineHandle, Notice, OperatorCommand, Replayed,
     Report, SentKind, Stepping, StrategyChange, StrategyOutcome, StrategyState, VersionChange,
@@ -123,7 +123,11 @@ impl Costly {
     }
 
     fn version(&self, label: &str) -> Version {
-        toy::version(label, market(), Arc::new(self.clone()))
+        let code = self.clone();
+        let version = toy::version(label, market(), Arc::new(self.traits.clone()));
+        toy::wrapped(version, move |inner, is_next| {
+            code.instance(inner, if is_next { code.restored.0 } else { 0 })
+        })
     }
 
     fn instance(&self, inner: Box<dyn Strategy>, dear: u64) -> Box<dyn Strategy> {
@@ -136,32 +140,6 @@ impl Costly {
         let calls = self.calls.lock().unwrap();
         let gaps = calls.windows(2).map(|pair| pair[1].0 - pair[0].1);
         gaps.max().unwrap()
-    }
-}
-
-impl Code for Costly {
-    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.traits.start(book)?, 0))
-    }
-
-    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.traits.start(book)?, self.restored.0))
-    }
-
-    fn restore(
-        &self,
-        book: &mut Box<StrategyBook>,
-        state: &State,
-    ) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.traits.restore(book, state)?, self.restored.0))
-    }
-
-    fn schema(&self) -> u32 {
-        self.traits.schema()
-    }
-
-    fn restores(&self) -> &[u32] {
-        self.traits.restores()
     }
 }
 
@@ -316,22 +294,18 @@ impl Run {
 
     /// Positions at which a strategy began to catch up.
     fn began(&self) -> Vec<u64> {
-        let effects = self.reel.effects().into_iter();
-        let begins = |effect: &Effect| matches!(effect, Effect::CatchingUp { .. });
-        effects
-            .filter(|(_, effect)| begins(effect))
-            .map(|(at, _)| at)
-            .collect()
+        self.positions(|effect| matches!(effect, Effect::CatchingUp { .. }))
     }
 
     /// Positions at which a strategy was back, or ended.
     fn came_back(&self) -> Vec<u64> {
+        self.positions(|effect| matches!(effect, Effect::GaveUp { .. }))
+    }
+
+    fn positions(&self, wanted: impl Fn(&Effect) -> bool) -> Vec<u64> {
         let effects = self.reel.effects().into_iter();
-        let is_back = |effect: &Effect| matches!(effect, Effect::GaveUp { .. });
-        effects
-            .filter(|(_, effect)| is_back(effect))
-            .map(|(at, _)| at)
-            .collect()
+        let wanted = effects.filter(|(_, effect)| wanted(effect));
+        wanted.map(|(at, _)| at).collect()
     }
 
     fn why_ended(&self) -> Option<&str> {
@@ -689,7 +663,10 @@ fn a_swap_that_would_catch_up_for_long_is_refused_and_the_old_version_goes_on() 
     };
     let to = to.version("bad");
     let fails = Arc::new(AtomicBool::new(false));
-    let failing = Failing::of(slow.version("1"), &fails);
+    let failing = toy::wrapped(slow.version("1"), {
+        let fails = Arc::clone(&fails);
+        move |inner, _| Box::new(FailingInstance(inner, Arc::clone(&fails)))
+    });
     let other = Costly::new(&time, traits(), 0);
     let cast = vec![("other", other.version("1")), ("slow", failing)];
     let answer = Arc::new(Mutex::new(None));
@@ -710,48 +687,7 @@ fn a_swap_that_would_catch_up_for_long_is_refused_and_the_old_version_goes_on() 
     assert!(other.longest_gap_ns() <= WINDOW_NS + 2 * MOST_NS);
 }
 
-/// Code whose next save fails once that is set.
-struct Failing {
-    code: Arc<dyn Code>,
-    fails: Arc<AtomicBool>,
-}
-
-impl Failing {
-    fn of(version: Version, fails: &Arc<AtomicBool>) -> Version {
-        let code = Arc::new(Self {
-            code: Arc::clone(&version.code),
-            fails: Arc::clone(fails),
-        });
-        Version { code, ..version }
-    }
-
-    fn instance(&self, inner: Box<dyn Strategy>) -> Box<dyn Strategy> {
-        Box::new(FailingInstance(inner, Arc::clone(&self.fails)))
-    }
-}
-
-impl Code for Failing {
-    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.code.start(book)?))
-    }
-
-    fn restore(
-        &self,
-        book: &mut Box<StrategyBook>,
-        state: &State,
-    ) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(self.instance(self.code.restore(book, state)?))
-    }
-
-    fn schema(&self) -> u32 {
-        self.code.schema()
-    }
-
-    fn restores(&self) -> &[u32] {
-        self.code.restores()
-    }
-}
-
+/// Traps in its next `save`, once it is told to.
 struct FailingInstance(Box<dyn Strategy>, Arc<AtomicBool>);
 
 impl Strategy for FailingInstance {

@@ -12,12 +12,16 @@ use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
 use crate::worker::meanwhile::Meanwhile;
 use crate::worker::recovery::REST_NS;
-use crate::worker::rejoin::{RESTS, Rejoined};
+use crate::worker::rejoin::Rejoined;
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
 /// Between two windows no more strategies are brought back once this has taken so long.
 const RETURNS_NS: u64 = 5_000_000;
+
+/// How many times as long as this took no more are brought back, `REST_NS` at most: long enough for the others to make up for
+/// it, and short enough for a strategy that takes a third of a worker's time to catch up with what comes meanwhile.
+const RESTS: u64 = 2;
 
 /// The result of a change: the inner error says why nothing changed.
 type Answer = Result<ChangeAnswer, EngineError>;
@@ -60,7 +64,7 @@ impl Engine {
         {
             self.bring_back(next, at)?;
         }
-        // Each strategy rests after a slice, but several would take their slices in turn, and the others would have none.
+        // All of them rest: several would take their slices in turn, and the others would have none.
         let now_ns = self.time.now_ns();
         let took_ns = now_ns.saturating_sub(began_ns);
         let rest_ns = (RESTS * took_ns).min(REST_NS);

@@ -107,11 +107,12 @@ impl PendingChanges {
             return None;
         }
         let now_ns = now_ns();
-        let can_return = |(strategy, since): &(StrategyId, u64)| {
+        if now_ns < self.not_before_ns {
+            return None;
+        }
+        self.suspended.iter().position(|(strategy, since)| {
             strategies.can_return(*strategy, now_ns.saturating_sub(*since))
-        };
-        let may_return = now_ns >= self.not_before_ns;
-        may_return.then(|| self.suspended.iter().position(can_return))?
+        })
     }
 
     /// Lets no suspended strategy come back before this time by the clock.

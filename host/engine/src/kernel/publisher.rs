@@ -18,8 +18,6 @@ pub(crate) struct EventPublisher {
     next_sequence: u64,
     /// Host time of the last event.
     now: Timestamp,
-    /// Host time of the last event before `now`.
-    before: Timestamp,
     hash: Xxh3,
 }
 
@@ -30,7 +28,6 @@ impl EventPublisher {
             window: Vec::new(),
             next_sequence,
             now: 0,
-            before: 0,
             hash: Xxh3::new(),
         }
     }
@@ -38,12 +35,6 @@ impl EventPublisher {
     /// Host time of the last published event.
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
-    }
-
-    /// Host time of the last published event that came before [`EventPublisher::now`]. Unlike that, it has all of its events even where
-    /// a recording breaks off.
-    pub(crate) const fn before(&self) -> Timestamp {
-        self.before
     }
 
     /// The sequence of the next event, which is also the number of events published so far.
@@ -132,14 +123,7 @@ impl EventPublisher {
             first.ts_host >= self.now,
             "host time never falls, which gathering has seen to"
         );
-        let (before, last) = (self.now, last.ts_host);
-        let earlier = self.window.iter().rev().map(|event| event.ts_host);
-        match earlier.into_iter().find(|at| *at < last) {
-            Some(earlier) => self.before = earlier,
-            None if before < last => self.before = before,
-            None => {}
-        }
-        self.now = last;
+        self.now = last.ts_host;
         for event in &mut self.window {
             event.sequence = self.next_sequence;
             self.next_sequence += 1;

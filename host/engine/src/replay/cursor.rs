@@ -56,6 +56,10 @@ pub(super) struct ReplayCursor {
     pub(super) ended: bool,
     /// The time of the last event before the last effect that was applied.
     pub(super) last_effect_at: Timestamp,
+    /// Host time of the last event.
+    last_at: Timestamp,
+    /// Host time of the last event before that: up to here the tape has all events, even where it breaks off.
+    pub(super) whole_at: Timestamp,
     /// When the last command left.
     pub(super) sent_at: Timestamp,
     /// The venues take part: the run is being resumed.
@@ -99,6 +103,16 @@ impl ReplayCursor {
             venues: true,
             recorder,
             ..self
+        }
+    }
+
+    /// Notes how far the tape has come with these events.
+    pub(super) fn note_times(&mut self, window: &[Event]) {
+        for event in window {
+            if event.ts_host > self.last_at {
+                self.whole_at = self.last_at;
+                self.last_at = event.ts_host;
+            }
         }
     }
 

@@ -281,6 +281,7 @@ impl Engine {
         self.catch_up()?;
         cursor.sort(self.decisions.pending());
         let window = self.events.take_window();
+        cursor.note_times(&window);
         let played = self.carry_out_stretch(cursor, tape, &window);
         self.events.return_window(window);
         played?;
@@ -379,10 +380,7 @@ impl Engine {
         }
         // Answers that a free run stamps late are on the tape within a lookahead, or never. What it took in last may be recorded in
         // part.
-        let late = self
-            .events
-            .before()
-            .saturating_sub(self.time.lookahead_ns());
+        let late = cursor.whole_at.saturating_sub(self.time.lookahead_ns());
         if let Some(own) = cursor.own.iter().find(|own| own.since < late) {
             let own = Finding::Event(Box::new(own.event));
             return Err(differs(

@@ -13,7 +13,6 @@ use crate::worker::catching_up::{CatchingUp, CaughtUp, Restarted};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::handover::saved_base;
 use crate::worker::late_events::LateEvents;
-use crate::worker::recovery::REST_NS;
 use crate::worker::recovery_budget::{RECOVERY_NS, RecoveryBudget, too_slow};
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::{MAX_WAITING, Slot, SnapshotPoint};
@@ -21,10 +20,6 @@ use tickdeck_model::Event;
 
 /// The time after which no more calls are made in a slice. With the longest call, the others wait for 20 ms.
 const SLICE_NS: u64 = 5_000_000;
-
-/// How many times as long as its slice a strategy rests: long enough for the others to make up for it, and short enough for
-/// one that takes a third of a worker's time to catch up with what comes meanwhile.
-pub(crate) const RESTS: u64 = 2;
 
 /// A strategy that came back.
 pub(crate) struct Rejoined {
@@ -60,8 +55,7 @@ impl StrategyRunner {
         };
         let budget = self.recovery_budget(SLICE_NS);
         let is_done = self.go_on(place, &mut progress, &budget)?;
-        let slice_ns = budget.taken_ns();
-        progress.taken_ns += slice_ns;
+        progress.taken_ns += budget.taken_ns();
         if let Some(instance) = progress.instance.take_if(|_| is_done) {
             return Ok(Some(progress.complete(instance)));
         }
@@ -70,7 +64,8 @@ impl StrategyRunner {
         }
         let slot = &mut self.slots[place];
         slot.counters.await_instance(None);
-        slot.counters.rest((RESTS * slice_ns).min(REST_NS));
+        // The kernel lets the whole deck rest after a slice.
+        slot.counters.rest(0);
         slot.catching_up = Some(progress);
         slot.note_held();
         Ok(None)

@@ -317,21 +317,7 @@ fn two_traps_in_one_window_with_a_decision_between_replay_equal() {
 
 #[test]
 fn a_free_replay_whose_checks_come_out_otherwise_is_not_equal() {
-    let free = || EngineConfig {
-        stepping: Stepping::Free,
-        ..config(2, 64, None)
-    };
-    let make = |config| {
-        let first = version("1", traits());
-        let strategy = started(&first);
-        let clock = toy::Ticking::new(50).0;
-        toy::engine_at(
-            ToyVenue::new(5, EVENTS),
-            clock,
-            config,
-            vec![("first", first, strategy)],
-        )
-    };
+    let make = |config| running_freely(config, EVENTS);
     let (items, _) = kept(make(free()));
     // Today's code denies everything.
     let mut strict = free();
@@ -453,23 +439,25 @@ fn a_run_that_is_cut_off_in_the_last_moments_of_the_market_resumes() {
     );
 }
 
-#[test]
-fn a_free_run_that_was_cut_while_it_stopped_comes_to_its_end_when_resumed() {
-    let free = || EngineConfig {
+fn free() -> EngineConfig {
+    EngineConfig {
         stepping: Stepping::Free,
         ..config(2, 64, None)
-    };
-    let make = || {
-        let first = version("1", traits());
-        let strategy = started(&first);
-        let clock = toy::Ticking::new(50).0;
-        toy::engine_at(
-            ToyVenue::new(5, 2_000),
-            clock,
-            free(),
-            vec![("first", first, strategy)],
-        )
-    };
+    }
+}
+
+/// An engine that runs freely over so many market events, with one strategy.
+fn running_freely(config: EngineConfig, events: u64) -> Engine {
+    let first = version("1", traits());
+    let strategy = started(&first);
+    let clock = toy::Ticking::new(50).0;
+    let cast = vec![("first", first, strategy)];
+    toy::engine_at(ToyVenue::new(5, events), clock, config, cast)
+}
+
+#[test]
+fn a_free_run_that_was_cut_while_it_stopped_comes_to_its_end_when_resumed() {
+    let make = || running_freely(free(), 2_000);
     let (items, _) = kept(make());
     let stopping = items
         .iter()
@@ -690,21 +678,7 @@ fn a_run_that_is_cut_off_anywhere_resumes() {
 
 #[test]
 fn a_free_run_that_is_cut_off_anywhere_resumes_ends_and_replays_equal() {
-    let free = || EngineConfig {
-        stepping: Stepping::Free,
-        ..config(2, 64, None)
-    };
-    let make = || {
-        let first = version("1", traits());
-        let strategy = started(&first);
-        let clock = toy::Ticking::new(50).0;
-        toy::engine_at(
-            ToyVenue::new(5, 2_000),
-            clock,
-            free(),
-            vec![("first", first, strategy)],
-        )
-    };
+    let make = || running_freely(free(), 2_000);
     let (items, _) = kept(make());
     let mut wrong = Vec::new();
     let mut replays = Vec::new();

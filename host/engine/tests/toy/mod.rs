@@ -327,6 +327,51 @@ impl<F: FnMut()> Observer for At<F> {
     }
 }
 
+/// Code whose instances are another's, each inside of one more.
+struct Wrapped<F> {
+    code: Arc<dyn Code>,
+    wrap: F,
+}
+
+/// The version with its instances inside of what `wrap` makes of each, which is told whether that one takes the place of
+/// another.
+pub(crate) fn wrapped(
+    version: Version,
+    wrap: impl Fn(Box<dyn Strategy>, bool) -> Box<dyn Strategy> + Send + Sync + 'static,
+) -> Version {
+    let code = Arc::clone(&version.code);
+    Version {
+        code: Arc::new(Wrapped { code, wrap }),
+        ..version
+    }
+}
+
+impl<F: Fn(Box<dyn Strategy>, bool) -> Box<dyn Strategy> + Send + Sync> Code for Wrapped<F> {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Ok((self.wrap)(self.code.start(book)?, false))
+    }
+
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Ok((self.wrap)(self.code.start_in_place(book)?, true))
+    }
+
+    fn restore(
+        &self,
+        book: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        Ok((self.wrap)(self.code.restore(book, state)?, true))
+    }
+
+    fn schema(&self) -> u32 {
+        self.code.schema()
+    }
+
+    fn restores(&self) -> &[u32] {
+        self.code.restores()
+    }
+}
+
 /// A strategy made of a function that answers one event.
 pub(crate) struct Toy<F>(pub(crate) F);
 

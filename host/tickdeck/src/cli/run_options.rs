@@ -132,7 +132,10 @@ impl RunOptions {
         ends.waits_for("the strategy loader");
         drop(deck.lifecycle);
         ends.waits_for("the record of the kill");
-        let latched = commands.latch.as_ref().map_or(Ok(()), settled);
+        let latched = commands.latch.as_ref().map_or(Ok(()), KillLatch::settle);
+        if let Err(why) = &latched {
+            note(why);
+        }
         ends.waits_for("the output");
         let outcome = self.print_outcome(&report?, facts, &commands.names)?;
         Ok(if latched.is_ok() {
@@ -245,11 +248,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some(Ok(time)) if !time.is_zero() => Ok(time),
         _ => Err("it must be a time such as 30s, 5m or 500ms".to_owned()),
     }
-}
-
-/// Waits until a kill is on disk, and says so if it is not.
-fn settled(latch: &KillLatch) -> Result<(), ()> {
-    latch.settle().map(drop).map_err(note)
 }
 
 #[cfg(test)]
