@@ -472,6 +472,33 @@ fn of_several_strategies_that_come_back_one_has_its_slice_at_a_time() {
     assert_replays_equal(&run, &FOUR, Stepping::Lockstep);
 }
 
+#[test]
+fn of_several_strategies_that_come_back_in_slices_all_rest_after_each() {
+    const FOUR: [&str; 4] = ["other", "slow", "slower", "slowest"];
+    let time = Time::default();
+    let other = Costly::new(&time, traits(), 0);
+    let mut cast = vec![("other", other.version("1"))];
+    for name in &FOUR[1..] {
+        let slow = Costly {
+            restored: (1_100, 100 * US),
+            ..Costly::new(&time, trap(1_000), US)
+        };
+        cast.push((name, slow.version("1")));
+    }
+    let run = Run::of(&time, lockstep(), cast, nobody());
+    assert_eq!(run.came_back().len(), 3);
+    let calls = other.calls.lock().unwrap().clone();
+    let gaps = calls.windows(2).map(|pair| pair[1].0 - pair[0].1);
+    let has_slice: Vec<bool> = gaps.map(|gap_ns| gap_ns > WINDOW_NS + 4 * MS).collect();
+    let slices = has_slice.iter().filter(|is_one| **is_one).count();
+    assert!(slices > 30, "{slices}");
+    let one_after_another = has_slice.windows(2).filter(|pair| pair[0] && pair[1]);
+    // The first slice may come right behind a recovery in place, which each of them tried once.
+    let count = one_after_another.count();
+    assert!(count <= 3, "{count} of {slices}");
+    assert_replays_equal(&run, &FOUR, Stepping::Lockstep);
+}
+
 /// Swaps the slow strategy to a version that faults at its 2,600th event and is rolled back.
 fn swapped_to_a_bad_version(time: &Time, event_ns: u64, fault_at: u64) -> Run {
     let bad = Traits {
