@@ -93,7 +93,7 @@ impl DataReels {
                 last.number
             ),
             _ => bail!(
-                "{data} has no reels: name the data folder of a deck (`tickdeck run` records into it), or record a \
+                "`{data}` has no reels: name the data folder of a deck (`tickdeck run` records into it), or record a \
                  demonstration with `tickdeck demo --data FOLDER`"
             ),
         }
