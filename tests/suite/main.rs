@@ -7,6 +7,7 @@ mod support;
 
 mod advisories;
 mod architecture;
+mod bindings;
 mod command_line;
 mod compiling;
 mod dev;

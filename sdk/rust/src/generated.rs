@@ -1,5 +1,7 @@
 //! Bindings that wit-bindgen generates from `wit/`: the imports, and the exports of `lifecycle`. The hot function is
 //! skipped: [`raw`](crate::raw) exports it by hand, so that a batch is read in place.
+//!
+//! The suite's test `bindings` holds the files against the contract, and renews them.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -8,19 +10,7 @@
 )]
 
 #[cfg(not(feature = "bytes"))]
-wit_bindgen::generate!({
-    path: "../../wit",
-    world: "strategy",
-    skip: ["on-events"],
-    pub_export_macro: true,
-    export_macro_name: "export_lifecycle",
-});
+include!("generated/strategy.rs");
 
 #[cfg(feature = "bytes")]
-wit_bindgen::generate!({
-    path: "../../wit",
-    world: "strategy-bytes",
-    skip: ["on-events"],
-    pub_export_macro: true,
-    export_macro_name: "export_lifecycle",
-});
+include!("generated/strategy_bytes.rs");
