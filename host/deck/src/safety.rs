@@ -17,10 +17,14 @@ use tickdeck_strategy::LogLevel;
 
 /// Time limit for a command to be in force. The kernel needs a few milliseconds, unless a strategy runs on its own thread.
 const HOLDS_WITHIN: Duration = Duration::from_secs(1);
+/// How long a kill may take to be in force before the operator is told that it is not yet.
+const PROMPT: Duration = Duration::from_millis(10);
 /// Time limit for the disk to store the latch, and for the venues to confirm cancels.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
 /// Polling interval.
 const LOOK: Duration = Duration::from_millis(5);
+/// Why a command never holds.
+const RUN_ENDED: &str = "the run has ended";
 /// Maximum number of orders that one sentence names.
 const MOST_NAMED: usize = 20;
 
@@ -74,18 +78,19 @@ impl SafetyCommands {
         }
     }
 
-    /// Reports the facts of a kill as [`SafetyCommands::kill`] does.
+    /// Reports the facts of a kill as [`SafetyCommands::kill`] does, and shows them in the feed.
     pub fn follow_kill(&self, kill: BegunKill, report: &mut dyn FnMut(Fact)) {
         let BegunKill { in_force, latching } = kill;
-        let in_force = hold(&in_force);
-        match &in_force {
-            Ok(_) => {
-                let message = "killed: canceling every order, denying new ones";
-                self.announce(message);
-                report(Ok(message.to_owned()));
-            }
-            Err(why) => report(Err(format!("the kill is requested, but {why}"))),
-        }
+        let report = &mut |fact: Fact| {
+            let (Ok(text) | Err(text)) = &fact;
+            self.announce(text);
+            report(fact);
+        };
+        let in_force = hold_kill(&in_force, report);
+        report(match &in_force {
+            Ok(_) => Ok("killed: canceling every order, denying new ones".to_owned()),
+            Err(why) => Err(format!("the kill is requested, but {why}")),
+        });
         self.confirm(in_force.as_ref().ok(), latching, report);
     }
 
@@ -130,11 +135,29 @@ pub struct BegunKill {
     latching: Option<Latching>,
 }
 
+/// Waits until a kill is in force, and reports when it is not at once.
+fn hold_kill(
+    in_force: &Receiver<CommandInForce>,
+    report: &mut dyn FnMut(Fact),
+) -> Result<CommandInForce, String> {
+    match in_force.recv_timeout(PROMPT) {
+        Ok(in_force) => Ok(in_force),
+        Err(RecvTimeoutError::Disconnected) => Err(RUN_ENDED.to_owned()),
+        Err(RecvTimeoutError::Timeout) => {
+            report(Ok(format!(
+                "the kill is not in force after {} ms: the kernel's thread is busy, and orders may still leave",
+                PROMPT.as_millis()
+            )));
+            hold(in_force)
+        }
+    }
+}
+
 /// Waits until a command is in force.
 fn hold(in_force: &Receiver<CommandInForce>) -> Result<CommandInForce, String> {
     match in_force.recv_timeout(HOLDS_WITHIN) {
         Ok(in_force) => Ok(in_force),
-        Err(RecvTimeoutError::Disconnected) => Err("the run has ended".to_owned()),
+        Err(RecvTimeoutError::Disconnected) => Err(RUN_ENDED.to_owned()),
         Err(RecvTimeoutError::Timeout) => Err(format!(
             "it is not in force after {} ms, and orders may still leave: the kernel's thread is busy and will carry it out as \
              soon as it can; SIGTERM ends the host within 5 s",
@@ -336,6 +359,19 @@ mod tests {
         let named: Vec<&str> = lists.iter().flat_map(|list| list.split(", ")).collect();
         assert_eq!(named.len(), 45);
         assert!(named[44].ends_with("/45"), "{named:?}");
+    }
+
+    #[test]
+    fn a_kill_that_is_not_in_force_at_once_is_reported_while_it_is_awaited() {
+        let (hold, in_force) = channel();
+        let mut facts = Vec::new();
+        let held = hold_kill(&in_force, &mut |fact| {
+            facts.push(fact.unwrap());
+            hold.send(CommandInForce::default()).unwrap();
+        });
+        assert!(held.is_ok());
+        assert_eq!(facts.len(), 1);
+        assert!(facts[0].contains("not in force after 10 ms"), "{facts:?}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Default for EngineConfig {
             workers: 1,
             pin: Vec::new(),
             ring_capacity: 1 << 16,
-            wait: Wait::SpinThenPark { spins: 20 },
+            wait: Wait::SpinThenPark { spins: 60 },
             max_batch: 1_024,
             split_seed: None,
             max_market_events: None,

@@ -3,6 +3,7 @@
 use crate::intent::Intent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tickdeck_model::Event;
 use tickdeck_ring::Ring;
 
 /// A handle that wakes the kernel, for a gateway with a thread of its own.
@@ -12,20 +13,31 @@ use tickdeck_ring::Ring;
 #[derive(Clone, Default)]
 pub struct Waker(Arc<Wakeup>);
 
-/// A request to poll the venues, and where the kernel is parked.
+/// A request to poll the venues, and where the threads of the host are parked.
 #[derive(Default)]
 struct Wakeup {
     requested: AtomicBool,
     /// None: the kernel never parks.
-    parked_on: Option<Ring<Intent>>,
+    parked_on: Option<ParkedOn>,
+}
+
+/// The rings on which the threads of the host park.
+struct ParkedOn {
+    /// The kernel.
+    intents: Ring<Intent>,
+    /// The workers.
+    events: Ring<Event>,
 }
 
 impl Waker {
-    /// Creates a handle for a kernel that waits on the decision ring.
-    pub(crate) fn of(ring: &Ring<Intent>) -> Self {
+    /// Creates a handle for a kernel that waits on the decision ring, with workers that wait on the event ring.
+    pub(crate) fn of(intents: &Ring<Intent>, events: &Ring<Event>) -> Self {
         Self(Arc::new(Wakeup {
             requested: AtomicBool::new(false),
-            parked_on: Some(ring.clone()),
+            parked_on: Some(ParkedOn {
+                intents: intents.clone(),
+                events: events.clone(),
+            }),
         }))
     }
 
@@ -37,9 +49,11 @@ impl Waker {
         // Both sides swap: either the kernel's next poll comes after this swap and sees what was made ready before it, or the
         // last poll came before it and the flag was clear. If it is already set, whoever set it wakes the kernel.
         if !self.0.requested.swap(true, Ordering::AcqRel)
-            && let Some(ring) = &self.0.parked_on
+            && let Some(rings) = &self.0.parked_on
         {
-            ring.wake();
+            rings.intents.wake();
+            // The kernel will pass on what has arrived: the workers wake up while it does, not after it.
+            rings.events.wake();
         }
     }
 

@@ -59,15 +59,19 @@ impl Bell {
         }
     }
 
-    /// Sleeps until the bell is rung or `limit` has passed, unless `ready` holds already.
-    fn sleep_unless(&self, limit: Duration, ready: impl FnOnce() -> bool) {
+    /// Sleeps until the bell is rung or `limit` has passed, unless `ready` holds already. Returns whether the sleeper was
+    /// woken.
+    fn sleep_unless(&self, limit: Duration, ready: impl FnOnce() -> bool) -> bool {
         let entered = self.enter();
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+        let mut is_woken = false;
         if !ready() {
-            drop(self.signal.wait_timeout(entered, limit));
+            let slept = self.signal.wait_timeout(entered, limit);
+            is_woken = slept.is_ok_and(|(_, slept)| !slept.timed_out());
         }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        is_woken
     }
 
     fn enter(&self) -> MutexGuard<'_, ()> {
@@ -103,7 +107,11 @@ impl<'a> Patience<'a> {
         match self.wait {
             Wait::BusySpin => spin_loop(),
             Wait::SpinThenPark { spins } if self.rounds >= spins => {
-                self.bell.sleep_unless(limit.min(PARK_LIMIT), ready);
+                if self.bell.sleep_unless(limit.min(PARK_LIMIT), ready) {
+                    // If nothing is there yet, it is about to be.
+                    self.rounds = 0;
+                    self.backoff = Backoff::new();
+                }
             }
             Wait::SpinThenPark { .. } => {
                 self.rounds += 1;

@@ -43,6 +43,9 @@ impl Engine {
     /// Brings suspended strategies back, and makes announced versions take over.
     pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         self.bring_back_suspended(at)?;
+        if !self.pending_changes.has_announced_swaps() {
+            return Ok(());
+        }
         for request in self.pending_changes.take_announced_swaps() {
             self.answer(request, at)?;
         }

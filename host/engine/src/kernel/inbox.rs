@@ -76,11 +76,17 @@ pub(crate) struct PendingChanges {
 impl PendingChanges {
     /// Whether anything can be completed now.
     pub(super) fn is_due(&self, strategies: &StrategyEntries, now_ns: impl Fn() -> u64) -> bool {
-        !self.announced_swaps.is_empty() || self.returning(strategies, now_ns).is_some()
+        self.has_announced_swaps() || self.returning(strategies, now_ns).is_some()
     }
 
     pub(super) fn announce_swap(&mut self, request: Request) {
         self.announced_swaps.push(request);
+    }
+
+    /// Whether a swap waits to be completed.
+    #[inline]
+    pub(super) const fn has_announced_swaps(&self) -> bool {
+        !self.announced_swaps.is_empty()
     }
 
     pub(super) fn take_announced_swaps(&mut self) -> Vec<Request> {

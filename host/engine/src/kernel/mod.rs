@@ -381,6 +381,9 @@ impl Engine {
 
     /// Sends commands to the venues.
     fn dispatch_commands(&mut self) {
+        if self.router.outbox.commands().is_empty() {
+            return;
+        }
         let position = self.events.next_sequence();
         self.recording.commands(position, &self.router);
         for (venue, at, command) in self.router.outbox.drain_commands() {
@@ -391,8 +394,10 @@ impl Engine {
     /// Sends commands to the venues and notices to the observer.
     pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
         self.dispatch_commands();
-        for (at, notice) in self.router.outbox.drain_notices() {
-            observer.notice(at, notice);
+        if self.router.outbox.has_notices() {
+            for (at, notice) in self.router.outbox.drain_notices() {
+                observer.notice(at, notice);
+            }
         }
         self.pending_changes.send_answers();
     }

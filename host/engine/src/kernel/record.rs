@@ -19,7 +19,14 @@ impl Engine {
     }
 
     /// Records the pending decisions that were caused by single events.
+    #[inline]
     pub(crate) fn record_decisions(&mut self) {
+        if self.recording.is_on() {
+            self.hand_over_decisions();
+        }
+    }
+
+    fn hand_over_decisions(&mut self) {
         let (position, next_sequence) = (self.position(), self.events.next_sequence());
         let is_lockstep = self.time.is_lockstep();
         let actions = self.recording.decisions(
@@ -35,6 +42,7 @@ impl Engine {
     }
 
     /// Allows orders again once everything is recorded.
+    #[inline]
     pub(crate) fn resume_if_recorded(&mut self) {
         let position = self.position();
         self.recording

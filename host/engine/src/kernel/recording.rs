@@ -130,9 +130,6 @@ impl Recording {
         position_of: impl Fn(&Intent) -> u64,
         router: &Router,
     ) -> u32 {
-        if !self.is_on() {
-            return 0;
-        }
         let before = self.uncommitted;
         for intent in intents.iter().filter(|intent| intent.cause != AT_END) {
             if let Decision::Offered(batches) = &intent.decision {

@@ -39,6 +39,12 @@ impl Outbox {
         self.commands.drain(..)
     }
 
+    /// Asked in every window, where draining nothing would cost more.
+    #[inline]
+    pub(crate) const fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
     pub(crate) fn drain_notices(&mut self) -> Drain<'_, (Timestamp, Notice)> {
         self.notices.drain(..)
     }

@@ -45,6 +45,9 @@ impl StrategyRunner {
 
     /// Marks deferred strategies to be looked at again with the next events.
     pub(super) fn keep_deferred(&mut self) {
+        if self.deferred.is_empty() {
+            return;
+        }
         for place in self.deferred.drain(..) {
             self.delivery.touch(place);
         }

@@ -426,11 +426,10 @@ fn end_all_feeds(
     chain: &mut Chain,
     changes: &mut Vec<DueFeedChange>,
 ) {
-    let ended = runner.output.take_ended();
-    if ended.is_empty() {
+    if !runner.output.has_ended() {
         return;
     }
-    for place in ended {
+    for place in runner.output.take_ended() {
         end_feeds(place, runner, dispatch, chain, changes);
     }
     runner.count_running();
@@ -456,6 +455,9 @@ fn take_feed_changes(
     changes: &mut Vec<DueFeedChange>,
     lookahead_ns: i64,
 ) {
+    if !runner.output.has_feed_changes() {
+        return;
+    }
     let change = |change: FeedChange| DueFeedChange {
         due: change.at.saturating_add(lookahead_ns),
         place: change.place,

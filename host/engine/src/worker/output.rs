@@ -41,6 +41,12 @@ impl Output {
         self.feed_changes.extend(change);
     }
 
+    /// Whether a change of feeds was requested since the last call.
+    #[inline]
+    pub(super) const fn has_feed_changes(&self) -> bool {
+        !self.feed_changes.is_empty()
+    }
+
     pub(super) fn drain_feed_changes(&mut self) -> Drain<'_, FeedChange> {
         self.feed_changes.drain(..)
     }
@@ -48,6 +54,12 @@ impl Output {
     /// Notes that a strategy ended: its feeds have to end too.
     pub(super) fn note_end(&mut self, place: SlotIndex) {
         self.ended.push(place);
+    }
+
+    /// Whether a strategy ended since the last call.
+    #[inline]
+    pub(super) const fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     pub(super) fn take_ended(&mut self) -> Vec<SlotIndex> {

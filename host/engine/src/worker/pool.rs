@@ -82,7 +82,7 @@ impl WorkerPool {
                 })?;
             handles.push(handle);
         }
-        let waker = Waker::of(&intents_ring);
+        let waker = Waker::of(&intents_ring, &events);
         Ok(Self::Threads(Threads {
             waker,
             handles,

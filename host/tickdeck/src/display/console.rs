@@ -240,19 +240,10 @@ impl Running {
         }
     }
 
-    /// Kills; a thread of its own reports the facts as they come true, each as a message.
+    /// Kills; a thread of its own shows the facts as they come true, each as a message.
     fn kill(&self) {
         let (commands, kill) = (self.commands.clone(), self.commands.begin_kill());
-        let follow = move || {
-            let mut is_first = true;
-            commands.follow_kill(kill, &mut |fact| {
-                let (Ok(text) | Err(text)) = &fact;
-                // That it is in force is announced already.
-                if !std::mem::take(&mut is_first) || fact.is_err() {
-                    commands.announce(text);
-                }
-            });
-        };
+        let follow = move || commands.follow_kill(kill, &mut |_| {});
         if std::thread::Builder::new().spawn(follow).is_err() {
             let why = "killed; cannot report when the orders are gone: no thread could be started";
             self.commands.announce(why);
