@@ -116,8 +116,11 @@ pub enum Effect {
         /// The reason.
         why: String,
     },
-    /// The strategies were asked for their states; the states of those that can save follow.
-    Asked,
+    /// A strategy was asked for its state, or all were; the states of those that can save follow.
+    Asked {
+        /// The strategy; all of them in older records.
+        strategy: Option<StrategyId>,
+    },
     /// A strategy's state was saved.
     Saved {
         /// The strategy.

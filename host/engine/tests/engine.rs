@@ -571,6 +571,64 @@ fn a_strategy_that_feeds_on_its_own_timers_or_signals_is_ended_by_a_named_limit(
 }
 
 #[test]
+fn a_modify_after_a_cancel_is_refused_and_nothing_is_wrong() {
+    let answers = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = std::sync::Arc::clone(&answers);
+    let mut sent = false;
+    let strategy = Toy(
+        move |event: &Event, _: &StrategyBook, out: &mut Vec<Action>| {
+            if let Body::Order(update) = event.body() {
+                log.lock().unwrap().push(update.status);
+                if update.status == OrderStatus::Accepted {
+                    let modify = Modify {
+                        order: 1,
+                        price: Price(8_000),
+                        size: Size(2),
+                    };
+                    out.extend([
+                        Action::Modify(modify),
+                        Action::Cancel(1),
+                        Action::Modify(modify),
+                    ]);
+                }
+            } else if !std::mem::replace(&mut sent, true) {
+                let limit = order(1, OrderType::Limit, Side::Buy, 9_000, 1);
+                out.push(Action::Submit(limit));
+            }
+            Ok(())
+        },
+    );
+    let config = EngineConfig {
+        risk: loose(),
+        ..EngineConfig::default()
+    };
+    let (report, notices) = run(
+        3,
+        200,
+        config,
+        vec![("hasty", quotes(), Box::new(strategy))],
+    );
+    let wrong = notices
+        .iter()
+        .find(|notice| matches!(notice, Notice::Anomaly { .. } | Notice::Denied { .. }));
+    assert!(wrong.is_none(), "{wrong:?}");
+    assert!(report.status.denied.is_empty());
+    use OrderStatus as S;
+    assert_eq!(
+        *answers.lock().unwrap(),
+        [
+            S::Submitted,
+            S::Accepted,
+            S::PendingModify,
+            S::PendingCancel,
+            S::ModifyRejected,
+            S::Replaced,
+            S::Canceled
+        ]
+    );
+}
+
+#[test]
 fn modifies_under_way_count_at_their_worst_until_the_venue_has_answered_each() {
     // Two modifies in one call; when the first is answered, another order must still see the second.
     let (mut seen, mut sent) = (0, false);

@@ -161,8 +161,11 @@ impl OrderState {
             (Unknown, Update(S::Rejected)) => Rejected,
             (Unknown, Update(S::Triggered)) => W(Triggered),
             (Unknown, Update(S::Replaced)) => W(Accepted),
-            // It may well be at the venue, so it can be canceled; it stays unknown until the venue answers.
-            (Unknown, Update(S::PendingCancel | S::CancelRejected)) => Unknown,
+            // It may well be at the venue, so it can be canceled or modified; it stays unknown until the venue answers.
+            (
+                Unknown,
+                Update(S::PendingCancel | S::CancelRejected | S::PendingModify | S::ModifyRejected),
+            ) => Unknown,
 
             // A change of ours crosses the order's end on the wire.
             (

@@ -8,7 +8,7 @@ use crate::actions_reel::ActionsReel;
 use crate::codec::{ActionsRecord, RecordKind};
 use crate::layout::{ACTIONS, SCHEMA_WITH_BATCHES};
 use anyhow::Result;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches};
 use tickdeck_journal::segments;
@@ -20,11 +20,20 @@ pub struct BatchesAgain {
     folder: PathBuf,
     /// From the first event on.
     strategies: BTreeSet<StrategyId>,
-    /// All others from this place on.
-    tail: Option<Tail>,
+    /// The others from where their states were last recorded; none if that does not matter.
+    tails: Option<Tails>,
 }
 
 /// Where the states were last recorded.
+#[derive(Debug, Clone, Default)]
+struct Tails {
+    /// Those of all strategies at once.
+    of_all: Tail,
+    /// Those recorded one by one since.
+    by_strategy: BTreeMap<StrategyId, Tail>,
+}
+
+/// Where a state was last recorded.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tail {
     /// The first event after it.
@@ -47,7 +56,7 @@ impl BatchesAgain {
         Ok(Self {
             folder: folder.to_owned(),
             strategies,
-            tail: None,
+            tails: None,
         })
     }
 
@@ -60,14 +69,14 @@ impl BatchesAgain {
         if again.folder.as_os_str().is_empty() {
             return Ok(again);
         }
-        let tail = Some(last_states(folder)?);
-        Ok(Self { tail, ..again })
+        let tails = Some(last_states(folder)?);
+        Ok(Self { tails, ..again })
     }
 
     pub(crate) fn of(&self, strategy: StrategyId) -> Option<RecordedBatches> {
         let tail = match self.strategies.contains(&strategy) {
             true => Tail::default(),
-            false => self.tail?,
+            false => self.tails.as_ref()?.of(strategy),
         };
         let source = ReelBatches {
             folder: self.folder.clone(),
@@ -80,19 +89,40 @@ impl BatchesAgain {
 
     pub(crate) fn from(&self) -> Option<u64> {
         match self.strategies.is_empty() {
-            true => self.tail.map(|tail| tail.event),
+            true => self.tails.as_ref().map(Tails::earliest),
             false => Some(0),
         }
     }
 }
 
+impl Tails {
+    fn of(&self, strategy: StrategyId) -> Tail {
+        self.by_strategy
+            .get(&strategy)
+            .copied()
+            .unwrap_or(self.of_all)
+    }
+
+    /// The first event from which on some strategy needs its own batches.
+    fn earliest(&self) -> u64 {
+        self.of_all.event
+    }
+}
+
 /// Finds where the states were last recorded; at the beginning if they never were.
-fn last_states(folder: &Path) -> Result<Tail> {
+fn last_states(folder: &Path) -> Result<Tails> {
     let mut effects = ActionsReel::open(folder, RecordKind::Effect)?;
-    let mut last = Tail::default();
+    let mut last = Tails::default();
     while let Some((record, effect)) = effects.next()? {
-        if let ActionsRecord::Effect(event, Effect::Asked) = effect {
-            last = Tail { event, record };
+        if let ActionsRecord::Effect(event, Effect::Asked { strategy }) = effect {
+            let tail = Tail { event, record };
+            match strategy {
+                Some(strategy) => drop(last.by_strategy.insert(strategy, tail)),
+                None => {
+                    last.by_strategy.clear();
+                    last.of_all = tail;
+                }
+            }
         }
     }
     Ok(last)

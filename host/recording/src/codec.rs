@@ -321,6 +321,9 @@ enum RareEffect {
     },
     Kept,
     Asked,
+    AskedOne {
+        strategy: u32,
+    },
     LeftBehind,
     Stopping {
         at: Timestamp,
@@ -378,7 +381,12 @@ impl RareEffect {
                 problem: problem.clone(),
                 denied: *denied,
             },
-            Effect::Asked => Self::Asked,
+            Effect::Asked { strategy: None } => Self::Asked,
+            Effect::Asked {
+                strategy: Some(strategy),
+            } => Self::AskedOne {
+                strategy: strategy.0,
+            },
             Effect::LeftBehind => Self::LeftBehind,
             Effect::Stopping { at } => Self::Stopping { at: *at },
             // The first three have a fixed layout.
@@ -457,7 +465,10 @@ impl RareEffect {
             Self::Refused { why } => Effect::Refused { why },
             Self::Halted { problem, denied } => Effect::Halted { problem, denied },
             Self::Kept => Effect::Kept,
-            Self::Asked => Effect::Asked,
+            Self::Asked => Effect::Asked { strategy: None },
+            Self::AskedOne { strategy } => Effect::Asked {
+                strategy: Some(StrategyId(strategy)),
+            },
             Self::LeftBehind => Effect::LeftBehind,
             Self::Stopping { at } => Effect::Stopping { at },
             change => {

@@ -84,7 +84,7 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
             "a strategy did not return and was left behind: decisions that were not sent are dropped".to_owned()
         }
         Effect::Stopping { .. } => "the strategies are being stopped".to_owned(),
-        Effect::Asked | Effect::Saved { .. } => return None,
+        Effect::Asked { .. } | Effect::Saved { .. } => return None,
     })
 }
 

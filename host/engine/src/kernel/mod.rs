@@ -311,7 +311,7 @@ impl Engine {
         self.catch_up()?;
         self.carry_out_window();
         self.complete_window(end.saturating_sub(1))?;
-        self.record_states_if_due()?;
+        self.record_state_if_due()?;
         self.dispatch(observer);
         Ok(())
     }

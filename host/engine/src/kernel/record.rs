@@ -7,6 +7,12 @@ use crate::port::State;
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
+/// How long the strategies may take to save their last states: the end of a run does not wait for more.
+const LAST_STATES_NS: u64 = 500_000_000;
+
+/// How much of it is recorded: the recorder has to take it in at once.
+const LAST_STATES_BYTES: usize = 64 << 20;
+
 impl Engine {
     /// Records the run from here on.
     pub fn record(&mut self, recorder: Box<dyn Recorder>) {
@@ -49,38 +55,66 @@ impl Engine {
             .resume_if_recorded(position, &mut self.router);
     }
 
-    /// Records the strategies' states from time to time, at the end of a window.
-    pub(crate) fn record_states_if_due(&mut self) -> Result<(), EngineError> {
-        if !self.recording.take_states_due(self.events.next_sequence()) {
+    /// Records the state of the strategy whose turn it is, if one is due, at the end of a window. One at a time: all others
+    /// wait while it saves, and what it saves goes through the recorder before the next order.
+    pub(crate) fn record_state_if_due(&mut self) -> Result<(), EngineError> {
+        let next_sequence = self.events.next_sequence();
+        if !self.recording.is_state_due(next_sequence) {
             return Ok(());
         }
         let position = self.position();
         self.safety_path().commit(0, position);
         self.resume_if_recorded();
-        self.record_states()
+        let turn = self.recording.take_turn();
+        let bytes = match self.strategies.of_turn(turn) {
+            Some(strategy) => self.record_state(strategy)?,
+            None => 0,
+        };
+        let strategies = self.strategies.len();
+        self.recording
+            .plan_next_state(next_sequence, strategies, bytes);
+        Ok(())
     }
 
-    /// Records the strategies' states, at a point where all workers have caught up.
-    pub(crate) fn record_states(&mut self) -> Result<(), EngineError> {
-        if !self.recording.is_on() {
-            return Ok(());
-        }
-        let position = self.events.next_sequence();
-        self.recording.effect(position, &Effect::Asked);
-        let states = self.states()?;
-        self.recording.take_offered(self.decisions.pending());
-        for (strategy, state) in states {
-            let effect = Effect::Saved { strategy, state };
-            self.recording.effect(position, &effect);
+    /// Records the strategies' last states, as many as there is time and room for, at a point where all workers have caught up.
+    pub(crate) fn record_last_states(&mut self) -> Result<(), EngineError> {
+        let (began_ns, mut bytes) = (self.time.now_ns(), 0);
+        for strategy in self.strategies.ids() {
+            let took_ns = self.time.now_ns().saturating_sub(began_ns);
+            if !self.recording.is_on() || took_ns > LAST_STATES_NS || bytes > LAST_STATES_BYTES {
+                break;
+            }
+            bytes += self.record_state(strategy)?;
         }
         Ok(())
     }
 
-    /// The strategies' states, at a point where all workers have caught up. A strategy that cannot save has none.
-    pub(crate) fn states(&mut self) -> Result<Vec<(StrategyId, State)>, EngineError> {
+    /// Records the state of a strategy, at a point where all workers have caught up; returns its size.
+    fn record_state(&mut self, strategy: StrategyId) -> Result<usize, EngineError> {
+        let position = self.events.next_sequence();
+        let asked = Effect::Asked {
+            strategy: Some(strategy),
+        };
+        self.recording.effect(position, &asked);
+        let states = self.states(Some(strategy))?;
+        self.recording.take_offered(self.decisions.pending());
+        let mut bytes = 0;
+        for (strategy, state) in states {
+            bytes += state.bytes.len();
+            let effect = Effect::Saved { strategy, state };
+            self.recording.effect(position, &effect);
+        }
+        Ok(bytes)
+    }
+
+    /// The state of a strategy, or of all, at a point where all workers have caught up. A strategy that cannot save has none.
+    pub(crate) fn states(
+        &mut self,
+        strategy: Option<StrategyId>,
+    ) -> Result<Vec<(StrategyId, State)>, EngineError> {
         let mut states = Vec::new();
         for worker in 0..self.pool.len() {
-            let done = self.perform_task(worker, Task::States)?;
+            let done = self.perform_task(worker, Task::States(strategy))?;
             if let Ok(Done::States(some)) = done {
                 states.extend(some);
             }

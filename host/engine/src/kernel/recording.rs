@@ -12,8 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tickdeck_model::{Event, StrategyId, Timestamp};
 
-/// Events between two recordings of the strategies' states.
+/// Events between two recordings of a strategy's state.
 const STATES_EVERY: u64 = 1 << 16;
+
+/// Bytes of states per event: a large one delays the next, so that states take less of the disk than events do.
+const STATE_BYTES_PER_EVENT: usize = 64;
 
 /// The kernel's recorder, if it has one, and what it last reported.
 pub(crate) struct Recording {
@@ -28,8 +31,10 @@ pub(crate) struct Recording {
     resumes: bool,
     /// Why the run has to end, if it does.
     overflow: Option<String>,
-    /// The sequence from which states are recorded next.
-    next_states: u64,
+    /// The sequence from which the next state is recorded.
+    next_state: u64,
+    /// States recorded so far: says whose turn it is.
+    turns: usize,
     /// Tells the workers whether batches are recorded.
     notes_batches: Arc<AtomicBool>,
 }
@@ -50,7 +55,8 @@ impl Default for Recording {
             deferred: None,
             resumes: false,
             overflow: None,
-            next_states: STATES_EVERY,
+            next_state: STATES_EVERY,
+            turns: 0,
             notes_batches: Arc::default(),
         }
     }
@@ -227,19 +233,28 @@ impl Recording {
         }
     }
 
-    /// Whether the strategies' states are to be recorded at the end of this window; if so, the next ones are due
-    /// [`STATES_EVERY`] events later.
-    pub(super) fn take_states_due(&mut self, next_sequence: u64) -> bool {
-        let is_due = self.is_on() && next_sequence >= self.next_states;
-        if is_due {
-            self.next_states = next_sequence + STATES_EVERY;
-        }
-        is_due
+    /// Whether a strategy's state is to be recorded at the end of this window.
+    #[inline]
+    pub(super) const fn is_state_due(&self, next_sequence: u64) -> bool {
+        next_sequence >= self.next_state && self.is_on()
     }
 
-    /// Makes states due as soon as possible: a run was resumed here.
-    pub(crate) fn states_due_from(&mut self, sequence: u64) {
-        self.next_states = sequence;
+    /// The turn of the strategy whose state is recorded now.
+    pub(super) const fn take_turn(&mut self) -> usize {
+        self.turns += 1;
+        self.turns - 1
+    }
+
+    /// The state of one of `strategies`, recorded at `next_sequence`, took `bytes`: spreads the others evenly.
+    pub(super) fn plan_next_state(&mut self, next_sequence: u64, strategies: usize, bytes: usize) {
+        let share = STATES_EVERY / (strategies.max(1) as u64);
+        let room = (bytes / STATE_BYTES_PER_EVENT) as u64;
+        self.next_state = next_sequence + share.max(room).max(1);
+    }
+
+    /// Makes a state due as soon as possible: a run was resumed here.
+    pub(crate) fn state_due_from(&mut self, sequence: u64) {
+        self.next_state = sequence;
     }
 
     /// Hands over batches that a strategy was offered.
@@ -265,5 +280,19 @@ impl Recording {
         self.has_orders |= applied.is_order();
         self.uncommitted += 1;
         self.effect(position, &Effect::Applied(*applied));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_state_delays_the_next_one() {
+        let mut recording = Recording::default();
+        recording.plan_next_state(1_000, 4, 8);
+        assert_eq!(recording.next_state, 1_000 + STATES_EVERY / 4);
+        recording.plan_next_state(1_000, 4, 16 << 20);
+        assert_eq!(recording.next_state, 1_000 + (16 << 20) / 64);
     }
 }

@@ -36,6 +36,12 @@ impl StrategyEntries {
         self.0.iter().position(|entry| entry.id == id)
     }
 
+    /// The strategy whose turn it is when each has one after the other.
+    pub(super) fn of_turn(&self, turn: usize) -> Option<StrategyId> {
+        let place = turn.checked_rem(self.0.len())?;
+        self.0.get(place).map(|entry| entry.id)
+    }
+
     /// The strategies that were ever started.
     pub(crate) fn ids(&self) -> Vec<StrategyId> {
         self.0.iter().map(|entry| entry.id).collect()

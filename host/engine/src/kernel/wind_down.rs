@@ -48,7 +48,7 @@ impl Engine {
         self.settle(at);
         // Cancels first: no strategy and no disk can delay them.
         self.safety_path().serve();
-        self.record_states()?;
+        self.record_last_states()?;
         self.settle(at);
         let ending = self.begin_to_stop(self.events.next_sequence(), at);
         self.send(observer);

@@ -4,7 +4,7 @@ use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Body, Event, InstrumentId, Kind, Quote, Timestamp};
 
 /// Passes at most one quote per instrument in an interval of event time. Of the quotes held back, the latest is sent before
-/// the first event after the interval.
+/// the first event after the interval, unless that is a newer quote of the instrument, which passes instead.
 #[derive(Debug)]
 pub struct ConflateQuotes {
     interval_ns: i64,
@@ -32,11 +32,20 @@ impl ConflateQuotes {
 
     fn release_due(&mut self, cause: &Event, derived: &mut Derived) {
         self.next_due = Timestamp::MAX;
-        for held in self.by_instrument.iter_mut().flatten() {
+        let newer = match cause.kind() {
+            Kind::Quote => cause.instrument(),
+            _ => None,
+        };
+        for (index, held) in self.by_instrument.iter_mut().enumerate() {
+            let Some(held) = held else {
+                continue;
+            };
             if held.until > cause.ts_host {
                 if held.quote.is_some() {
                     self.next_due = self.next_due.min(held.until);
                 }
+            } else if newer.is_some_and(|newer| newer.index() == index) {
+                held.quote = None;
             } else if let Some((ts_venue, quote)) = held.quote.take() {
                 derived.before(cause, Event::new(ts_venue, cause.ts_host, quote));
                 held.until = cause.ts_host.saturating_add(self.interval_ns);
@@ -87,11 +96,28 @@ impl Middleware for ConflateQuotes {
 mod tests {
     use super::*;
     use crate::middleware::Chain;
-    use tickdeck_model::{Pad, Price, Size};
+    use proptest::prelude::*;
+    use tickdeck_model::{Aggressor, Pad, Price, Size, Trade};
 
     fn quote(sequence: u64, at: Timestamp, bid: i64) -> Event {
-        let quote = Quote {
+        quote_of(0, sequence, at, bid)
+    }
+
+    fn trade(at: Timestamp) -> Event {
+        let trade = Trade {
             instrument: InstrumentId(0),
+            aggressor: Aggressor::Buyer,
+            pad: Pad::ZERO,
+            price: Price(1),
+            size: Size(1),
+            trade_id: 1,
+        };
+        Event::new(at, at, trade)
+    }
+
+    fn quote_of(instrument: u32, sequence: u64, at: Timestamp, bid: i64) -> Event {
+        let quote = Quote {
+            instrument: InstrumentId(instrument),
             pad: Pad::ZERO,
             bid: Price(bid),
             bid_size: Size(1),
@@ -120,7 +146,39 @@ mod tests {
                 seen.push((out.sequence, out.ts_host, quote.bid.0));
             });
         }
-        // 12 is released by the event at 100 and opens an interval in which 13 waits for the event at 250.
-        assert_eq!(seen, [(1, 0, 10), (4, 100, 12), (5, 250, 13)]);
+        assert_eq!(seen, [(1, 0, 10), (4, 100, 13), (5, 250, 14)]);
+    }
+
+    proptest! {
+        /// Whoever decides by a quote decides by one that was the newest of its instrument within the interval before.
+        #[test]
+        fn no_quote_is_delivered_after_a_newer_one_arrived(
+            steps in proptest::collection::vec((0..60i64, 0..3u32, proptest::bool::ANY), 1..100),
+            interval in 1..200u64,
+        ) {
+            let mut chain = Chain::default();
+            chain.push(Box::new(ConflateQuotes::new(interval)));
+            let (mut at, mut newest) = (0, [None; 3]);
+            for (number, (step, instrument, is_quote)) in steps.into_iter().enumerate() {
+                at += step;
+                let number = number as i64 + 1;
+                let event = match is_quote {
+                    true => quote_of(instrument, number.unsigned_abs(), at, number),
+                    false => trade(at),
+                };
+                let before = newest;
+                if is_quote {
+                    newest[instrument as usize] = Some(number);
+                }
+                chain.run(&event, |out, _| {
+                    if let Body::Quote(quote) = out.body() {
+                        let place = quote.instrument.index();
+                        // A quote that goes before its cause was the newest until the cause came.
+                        let newest = if is_quote && place == instrument as usize { newest } else { before };
+                        assert_eq!(Some(quote.bid.0), newest[place]);
+                    }
+                });
+            }
+        }
     }
 }

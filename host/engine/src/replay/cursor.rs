@@ -169,7 +169,7 @@ impl ReplayCursor {
     /// window.
     fn note_window(&mut self, position: u64, effect: &Effect) {
         match (self.windows, effect) {
-            (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
+            (Some(_), Effect::Sent { .. } | Effect::Asked { .. }) => self.complete = position,
             (Some(length), Effect::Applied(applied)) if !applied.is_at_end() => {
                 let window = applied.at.div_euclid(length);
                 if self.last_window.is_none_or(|last| last < window) {
@@ -446,7 +446,7 @@ const fn is_barrier(effect: &Effect) -> bool {
         | Effect::GaveUp { .. }
         | Effect::CatchingUp { .. }
         | Effect::Changed { .. }
-        | Effect::Asked
+        | Effect::Asked { .. }
         | Effect::LeftBehind
         | Effect::Saved { .. }
         | Effect::Stopping { .. } => true,

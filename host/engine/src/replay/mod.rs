@@ -81,7 +81,7 @@ impl Engine {
             Err(ReplayStop::Fails(error)) => return Err(error),
         }
         let status = self.status();
-        let states = self.states()?;
+        let states = self.states(None)?;
         let portfolio = self.router.portfolio.clone();
         let duration = self.duration_since(started);
         self.abandon(duration)?;
@@ -140,7 +140,7 @@ impl Engine {
         for sent in cursor.leaving.drain(..) {
             self.recording.effect(position, &sent);
         }
-        self.recording.states_due_from(position);
+        self.recording.state_due_from(position);
         Ok(Resumed {
             events: position,
             actions: cursor.compared,

@@ -67,8 +67,8 @@ impl Engine {
                     cursor.drop_decided_by(strategy);
                 }
             }
-            Effect::Asked => {
-                let states = self.states()?;
+            Effect::Asked { strategy } => {
+                let states = self.states(strategy)?;
                 for (strategy, _) in &states {
                     if cursor.failed_to_save(position, *strategy) {
                         self.reapply_fault(cursor, *strategy, false)?;
@@ -370,7 +370,7 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         // The earliest reels do not record that the states were requested.
         if cursor.states.as_ref().is_none_or(|(at, _)| *at != position) {
-            cursor.states = Some((position, self.states()?));
+            cursor.states = Some((position, self.states(None)?));
         }
         let states = cursor.states.iter().filter(|(at, _)| *at == position);
         let mut states = states.flat_map(|(_, states)| states);

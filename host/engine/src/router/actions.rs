@@ -110,6 +110,11 @@ impl Router {
         let Some(live) = self.orders.get(id).cloned() else {
             return;
         };
+        if live.cancel_sent {
+            // Not a denial: the strategy may not know yet that it is being canceled.
+            self.refuse_change(id, &live, at, Reason::UnknownOrder);
+            return;
+        }
         let change = OrderChange {
             side: live.side,
             kind: live.kind,
@@ -124,11 +129,7 @@ impl Router {
         });
         match verdict {
             Err(denial) => {
-                self.orders.change(id, |live| live.own_refusals += 1);
-                self.answers.push(
-                    at,
-                    update_of(id, &live, OrderStatus::ModifyRejected, denial.reason),
-                );
+                self.refuse_change(id, &live, at, denial.reason);
                 self.deny(at, id, denial);
             }
             Ok(()) => {
@@ -151,6 +152,12 @@ impl Router {
                 );
             }
         }
+    }
+
+    fn refuse_change(&mut self, id: ClientOrderId, live: &OpenOrder, at: Timestamp, why: Reason) {
+        self.orders.change(id, |live| live.own_refusals += 1);
+        let refused = update_of(id, live, OrderStatus::ModifyRejected, why);
+        self.answers.push(at, refused);
     }
 
     fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {

@@ -6,8 +6,8 @@ use tickdeck_model::{END_OF_TIME, Event, StrategyId, Timer, Timestamp};
 /// Timers waiting to fire.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    /// When to fire, and what for.
-    queue: BTreeSet<(Timestamp, StrategyId, u32)>,
+    /// When to fire, when it was due, and what for. What fires at the same time fires in the order in which it was due.
+    queue: BTreeSet<(Timestamp, Timestamp, StrategyId, u32)>,
     /// By strategy and timer id: when to fire, and when it was due.
     set: BTreeMap<(StrategyId, u32), (Timestamp, Timestamp)>,
 }
@@ -24,12 +24,12 @@ impl Timers {
         self.clear(strategy, id);
         let fires = due.max(earliest);
         self.set.insert((strategy, id), (fires, due));
-        self.queue.insert((fires, strategy, id));
+        self.queue.insert((fires, due, strategy, id));
     }
 
     pub(crate) fn clear(&mut self, strategy: StrategyId, id: u32) {
-        if let Some((fires, _)) = self.set.remove(&(strategy, id)) {
-            self.queue.remove(&(fires, strategy, id));
+        if let Some((fires, due)) = self.set.remove(&(strategy, id)) {
+            self.queue.remove(&(fires, due, strategy, id));
         }
     }
 
@@ -50,13 +50,12 @@ impl Timers {
 
     /// Appends the firing of every timer before `until`.
     pub(crate) fn fire(&mut self, until: Timestamp, out: &mut Vec<Event>) {
-        while let Some((fires, strategy, id)) = self
+        while let Some((fires, due, strategy, id)) = self
             .queue
             .first()
             .copied()
             .filter(|(fires, ..)| *fires < until.min(END_OF_TIME))
         {
-            let due = self.set.get(&(strategy, id)).map_or(fires, |(_, due)| *due);
             self.clear(strategy, id);
             out.push(Event::new(fires, fires, Timer { strategy, id, due }));
         }
@@ -105,5 +104,24 @@ mod tests {
         assert_eq!(fired, [(10, first, 7, 5), (50, second, 7, 50)]);
         timers.clear_all(first);
         assert_eq!(timers.next_due(), None);
+    }
+
+    #[test]
+    fn overdue_timers_fire_in_the_order_in_which_they_were_due() {
+        let mut timers = Timers::default();
+        let (first, second) = (StrategyId(1), StrategyId(2));
+        timers.set(first, 1, 5, 10);
+        timers.set(first, 2, 3, 10);
+        timers.set(second, 1, 4, 10);
+        let mut out = Vec::new();
+        timers.fire(60, &mut out);
+        let fired: Vec<_> = out
+            .iter()
+            .map(|event| match event.body() {
+                Body::Timer(timer) => (timer.due, timer.strategy, timer.id),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(fired, [(3, first, 2), (4, second, 1), (5, first, 1)]);
     }
 }

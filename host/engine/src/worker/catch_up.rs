@@ -24,8 +24,7 @@ impl StrategyRunner {
     ) -> Result<LateEvents, Fault> {
         let mut late = self.late_events(place, events.len())?;
         let budget = self.recovery_budget(CHANGE_NS);
-        let most = self.batch_size.most();
-        match late.offer(strategy, [events, &[]], most, &budget)? {
+        match late.offer(strategy, [events, &[]], &budget)? {
             true => Ok(late),
             false => {
                 let Fault(why) = budget.exceeded();

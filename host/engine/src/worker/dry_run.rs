@@ -17,7 +17,6 @@ pub struct DryRun {
     origin: Option<Arc<State>>,
     portfolio: Portfolio,
     events: Vec<Event>,
-    max_batch: usize,
     budget: RecoveryBudget,
     /// The code of the versions that could take over immediately: the shadow, and the previous version.
     others: Vec<Arc<dyn Code>>,
@@ -43,7 +42,7 @@ impl DryRun {
         };
         let (mut strategy, _) = begin(version, self.origin, book).map_err(Fault)?;
         let mut again = Refeed::new(self.id, self.portfolio);
-        match again.offer(&mut *strategy, &self.events, self.max_batch, &self.budget)? {
+        match again.offer(&mut *strategy, &self.events, &self.budget)? {
             true => Ok(self.events.len()),
             false => Err(self.budget.exceeded()),
         }
@@ -97,7 +96,6 @@ impl StrategyRunner {
             }),
             portfolio: self.portfolio.fork(slot.id, book),
             events: slot.backlog.handled().to_vec(),
-            max_batch: self.batch_size.most(),
             budget: RecoveryBudget::of_dry_run(&self.now_ns),
             others: others.map(|version| Arc::clone(&version.code)).collect(),
         }

@@ -6,8 +6,8 @@
 use crate::port::{Fault, Strategy};
 use crate::worker::actions::{MAX_ACTIONS, consumed, intend};
 use crate::worker::quota::Quota;
-use crate::worker::recovery_budget::{CallLength, RecoveryBudget};
-use tickdeck_model::{Action, Body, Event, Kind, StrategyId, Timestamp};
+use crate::worker::recovery_budget::RecoveryBudget;
+use tickdeck_model::{Action, Body, Event, StrategyId, Timestamp};
 use tickdeck_portfolio::{Portfolio, StrategyBook};
 
 /// Events that an instance is offered late, and what it decided on them so far.
@@ -22,7 +22,6 @@ pub(crate) struct LateEvents {
     handled: usize,
     /// Each with the time of the event that caused it.
     decisions: Vec<(Timestamp, Action)>,
-    calls: CallLength,
 }
 
 impl LateEvents {
@@ -35,7 +34,6 @@ impl LateEvents {
             known,
             handled: 0,
             decisions: Vec::new(),
-            calls: CallLength::default(),
         }
     }
 
@@ -66,7 +64,6 @@ impl LateEvents {
         &mut self,
         strategy: &mut dyn Strategy,
         events: [&[Event]; 2],
-        max_batch: usize,
         budget: &RecoveryBudget,
     ) -> Result<bool, Fault> {
         let mut actions = Vec::with_capacity(MAX_ACTIONS);
@@ -78,10 +75,11 @@ impl LateEvents {
             if rest.is_empty() {
                 return Ok(true);
             }
-            let Some(most) = self.calls.next(budget, max_batch) else {
+            if budget.is_over() {
                 return Ok(false);
-            };
-            let batch = self.next_batch(rest, most);
+            }
+            let batch = &rest[..1];
+            self.take_in(&rest[0]);
             actions.clear();
             let handled = strategy.on_events(batch, self.book_mut()?, &mut actions)?;
             let handled = consumed(handled, batch)?;
@@ -90,22 +88,17 @@ impl LateEvents {
         }
     }
 
-    /// The next events to offer, at most `most`. One that came meanwhile and concerns the strategy's own book or timers comes
-    /// first in its batch, and is taken into the copies now.
-    fn next_batch<'a>(&mut self, rest: &'a [Event], most: usize) -> &'a [Event] {
-        let known = self.known.saturating_sub(self.handled);
-        if known > 0 {
-            return &rest[..rest.len().min(most).min(known)];
+    /// Takes an event that came meanwhile and concerns the strategy's own book or timers into the copies.
+    fn take_in(&mut self, event: &Event) {
+        if self.handled < self.known {
+            return;
         }
         // That it cannot be folded was reported by the worker's own replica.
-        let _ = self.portfolio.apply(&rest[0]);
-        if let Body::Timer(timer) = rest[0].body() {
-            self.quota.timer_fired(timer.id);
+        let _ = self.portfolio.apply(event);
+        if let Body::Timer(timer) = event.body() {
+            // What it decides late is not in force yet, so what fired meanwhile did fire.
+            self.quota.take_timer(&timer);
         }
-        let more = rest[1..].iter().take(most - 1);
-        let more =
-            more.take_while(|event| !event.changes_portfolio() && event.kind() != Kind::Timer);
-        &rest[..1 + more.count()]
     }
 
     fn take_decisions(&mut self, cause: Timestamp, actions: &[Action]) -> Result<(), Fault> {

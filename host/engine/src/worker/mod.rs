@@ -74,7 +74,8 @@ pub(crate) enum Task {
     Remove(StrategyId),
     DryRun(StrategyId),
     Offer,
-    States,
+    /// Saves the state of a strategy, or of all.
+    States(Option<StrategyId>),
     ApplyRecordedFault(RecordedFault),
 }
 
@@ -257,7 +258,7 @@ impl Worker {
                 self.runner.apply_recorded_fault(fault);
                 Ok(Done::FaultRecorded)
             }
-            Task::States => Ok(Done::States(self.runner.states())),
+            Task::States(strategy) => Ok(Done::States(self.runner.states(strategy))),
             Task::DryRun(id) => {
                 let place = self.place_of(id)?;
                 Ok(Done::DryRun(Box::new(self.runner.dry_run(place))))

@@ -5,8 +5,8 @@
 //! every run.
 
 use crate::port::{Fault, ORDERS_PER_RUN};
-use std::collections::HashSet;
-use tickdeck_model::{Action, Feed, FeedRequest, Instrument, OrderNumber, Timestamp};
+use std::collections::{HashMap, HashSet};
+use tickdeck_model::{Action, Feed, FeedRequest, Instrument, OrderNumber, Timer, Timestamp};
 
 /// Maximum number of pending timers.
 const MAX_TIMERS: usize = 1_024;
@@ -23,7 +23,8 @@ pub(crate) struct Quota {
     instruments: u32,
     max_actions_per_s: u32,
     feeds: HashSet<FeedRequest>,
-    timers: HashSet<u32>,
+    /// When each pending timer is due, by its id.
+    timers: HashMap<u32, Timestamp>,
     /// The current second of event time, and the actions in it.
     second: (Timestamp, u32),
     last_order: OrderNumber,
@@ -40,7 +41,7 @@ impl Quota {
             instruments: instruments.len() as u32,
             max_actions_per_s,
             feeds: feeds.iter().copied().collect(),
-            timers: HashSet::new(),
+            timers: HashMap::new(),
             second: (0, 0),
             last_order,
         }
@@ -55,7 +56,7 @@ impl Quota {
                 order.order
             ))),
             Action::SetTimer(timer) => {
-                self.timers.insert(timer.id);
+                self.timers.insert(timer.id, timer.due);
                 within("timers waiting", self.timers.len(), MAX_TIMERS)
             }
             Action::ClearTimer(id) => {
@@ -86,12 +87,17 @@ impl Quota {
     /// Bytes that its timers and feeds use, here and where they are served.
     pub(crate) fn bytes(&self) -> usize {
         2 * (self.feeds.capacity() * size_of::<FeedRequest>()
-            + self.timers.capacity() * size_of::<u32>())
+            + self.timers.capacity() * size_of::<(u32, Timestamp)>())
     }
 
-    /// Notes that a timer fired and is no longer pending.
-    pub(crate) fn timer_fired(&mut self, id: u32) {
-        self.timers.remove(&id);
+    /// Takes a timer that fires. Returns false if it is not pending: the strategy cleared or replaced it in the meantime, when
+    /// the event was under way.
+    pub(crate) fn take_timer(&mut self, timer: &Timer) -> bool {
+        let is_pending = self.timers.get(&timer.id) == Some(&timer.due);
+        if is_pending {
+            self.timers.remove(&timer.id);
+        }
+        is_pending
     }
 
     fn count(&mut self, at: Timestamp) -> Result<(), Fault> {

@@ -21,11 +21,14 @@ use tickdeck_model::{StrategyId, Timestamp};
 pub(crate) const REST_NS: u64 = 20_000_000;
 
 impl StrategyRunner {
-    /// The states of the strategies that can save.
-    pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
+    /// The states of the strategies that can save: of one, or of all.
+    pub(crate) fn states(&mut self, strategy: Option<StrategyId>) -> Vec<(StrategyId, State)> {
         self.hand_over_notes();
         let mut states = Vec::new();
         for place in 0..self.slots.len() {
+            if strategy.is_some_and(|wanted| wanted != self.slots[place].id) {
+                continue;
+            }
             let clock = self.start_clock(place);
             let slot = &mut self.slots[place];
             match slot.strategy.as_mut().map(|strategy| strategy.save()) {
@@ -118,7 +121,6 @@ impl StrategyRunner {
     /// Lets another instance take the place of the one that faulted, at once; returns how many events it was offered once more.
     /// None: that would take too long.
     fn recover(&mut self, place: SlotIndex) -> Result<Option<u32>, Fault> {
-        let most = self.batch_size.most();
         let slot = &self.slots[place];
         let budget = self.limited(self.meter.left_ns(&slot.budget).unwrap_or(RECOVERY_NS));
         // The time runs from here, because to start an instance takes some too.
@@ -132,7 +134,7 @@ impl StrategyRunner {
                 } = self.restarted(place, base)?;
                 let handled = slot.backlog.handled();
                 if let Some(again) = &mut again
-                    && !again.offer(&mut *strategy, handled, most, &budget)?
+                    && !again.offer(&mut *strategy, handled, &budget)?
                 {
                     return Ok(None);
                 }

@@ -1,4 +1,7 @@
 //! How long an instance may take to handle events once more: each call has a limit of its own, but there may be thousands.
+//!
+//! Each event comes in a call of its own. How many fit into a longer one would depend on time, and an instance that counts its
+//! calls would then decide differently in a replay.
 
 use crate::port::Fault;
 use std::cell::OnceCell;
@@ -9,13 +12,6 @@ pub(crate) const RECOVERY_NS: u64 = 250_000_000;
 
 /// Time for a dry run, for which only other swaps wait.
 const DRY_RUN_NS: u64 = 5_000_000_000;
-
-/// Events of the first call: how long each takes is not known yet.
-const FIRST_CALL: usize = 16;
-
-/// A call that takes longer than this is made shorter, so that the time is not overrun by much, and no call of an honest
-/// strategy comes near the limit of a call because it is offered many events at once.
-const LONG_CALL_NS: u64 = 1_000_000;
 
 /// How long an instance may take in all to handle events once more.
 pub(crate) struct RecoveryBudget {
@@ -67,42 +63,6 @@ pub(crate) fn too_slow(limit_ns: u64) -> Fault {
     ))
 }
 
-/// How many events an instance is offered in its next call, by how long the last one took.
-#[derive(Debug)]
-pub(crate) struct CallLength {
-    events: usize,
-    /// What had been taken of the time when the last call began.
-    began_ns: Option<u64>,
-}
-
-impl Default for CallLength {
-    fn default() -> Self {
-        Self {
-            events: FIRST_CALL,
-            began_ns: None,
-        }
-    }
-}
-
-impl CallLength {
-    /// The events of the next call, at most `most`; none: the time is over.
-    pub(crate) fn next(&mut self, budget: &RecoveryBudget, most: usize) -> Option<usize> {
-        let now_ns = budget.taken_ns();
-        if let Some(began_ns) = self.began_ns.take() {
-            match now_ns.saturating_sub(began_ns) {
-                took_ns if took_ns > LONG_CALL_NS => self.events = (self.events / 2).max(1),
-                took_ns if took_ns < LONG_CALL_NS / 4 => self.events = (2 * self.events).min(most),
-                _ => {}
-            }
-        }
-        if now_ns > budget.limit_ns {
-            return None;
-        }
-        self.began_ns = Some(now_ns);
-        Some(self.events.clamp(1, most.max(1)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,29 +86,5 @@ mod tests {
         assert!(!budget.is_over());
         now.fetch_add(1, Ordering::Relaxed);
         assert!(budget.is_over());
-    }
-
-    #[test]
-    fn calls_follow_what_the_events_take() {
-        let (now, budget) = watched(1_000 * MS);
-        let mut calls = CallLength::default();
-        // Each event takes 50 us: a call settles at a millisecond.
-        for _ in 0..20 {
-            let events = calls.next(&budget, 1_024).unwrap();
-            now.fetch_add(50_000 * events as u64, Ordering::Relaxed);
-        }
-        assert_eq!(calls.next(&budget, 1_024), Some(16));
-        // And quick ones come in calls as long as may be.
-        let lengths = (0..10).map(|_| calls.next(&budget, 1_024));
-        assert_eq!(lengths.last(), Some(Some(1_024)));
-    }
-
-    #[test]
-    fn no_call_comes_once_the_time_is_over() {
-        let (now, budget) = watched(5 * MS);
-        let mut calls = CallLength::default();
-        assert!(calls.next(&budget, 64).is_some());
-        now.fetch_add(15 * MS, Ordering::Relaxed);
-        assert_eq!(calls.next(&budget, 64), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::port::{Fault, Strategy};
 use crate::worker::actions::{MAX_ACTIONS, consumed};
-use crate::worker::recovery_budget::{CallLength, RecoveryBudget};
+use crate::worker::recovery_budget::RecoveryBudget;
 use tickdeck_model::{Action, Event, StrategyId};
 use tickdeck_portfolio::Portfolio;
 
@@ -15,7 +15,6 @@ pub(crate) struct Refeed {
     /// With the book as it stood where the events begin, and further on as they are handled.
     portfolio: Portfolio,
     handled: usize,
-    calls: CallLength,
 }
 
 impl Refeed {
@@ -24,7 +23,6 @@ impl Refeed {
             id,
             portfolio,
             handled: 0,
-            calls: CallLength::default(),
         }
     }
 
@@ -38,20 +36,16 @@ impl Refeed {
         &mut self,
         strategy: &mut dyn Strategy,
         events: &[Event],
-        max_batch: usize,
         budget: &RecoveryBudget,
     ) -> Result<bool, Fault> {
         let mut actions = Vec::with_capacity(MAX_ACTIONS);
         while self.handled < events.len() {
-            let Some(most) = self.calls.next(budget, max_batch) else {
+            if budget.is_over() {
                 return Ok(false);
-            };
-            let rest = &events[self.handled..];
-            // An event that changes the portfolio comes first in a batch. That it cannot be folded was reported the first time.
-            let _ = self.portfolio.apply(&rest[0]);
-            let more = rest[1..].iter().take(most - 1);
-            let more = more.take_while(|event| !event.changes_portfolio());
-            let batch = &rest[..1 + more.count()];
+            }
+            let batch = &events[self.handled..=self.handled];
+            // That it cannot be folded was reported the first time.
+            let _ = self.portfolio.apply(&batch[0]);
             let Some(book) = self.portfolio.book_mut(self.id) else {
                 return Ok(true);
             };

@@ -92,7 +92,7 @@ impl StrategyRunner {
         progress: &mut CatchingUp,
         budget: &RecoveryBudget,
     ) -> Result<bool, Fault> {
-        let (slot, most) = (&self.slots[place], self.batch_size.most());
+        let slot = &self.slots[place];
         // The time runs from here, because to start an instance takes some too.
         budget.taken_ns();
         let late = &mut progress.late;
@@ -102,11 +102,11 @@ impl StrategyRunner {
         };
         let strategy = &mut *instance.strategy;
         if let Some(again) = &mut instance.again
-            && !again.offer(strategy, slot.backlog.handled(), most, budget)?
+            && !again.offer(strategy, slot.backlog.handled(), budget)?
         {
             return Ok(false);
         }
-        let has_handled_all = late.offer(strategy, slot.late_lists(), most, budget)?;
+        let has_handled_all = late.offer(strategy, slot.late_lists(), budget)?;
         // Then it saves its state, which may take as long as a call.
         Ok(has_handled_all && !budget.is_over())
     }

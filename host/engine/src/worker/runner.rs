@@ -174,10 +174,11 @@ impl StrategyRunner {
             (Some(place), Kind::Timer) => {
                 // Whatever came before may still set or clear timers.
                 self.flush(place);
-                if let Body::Timer(timer) = event.body() {
-                    self.slots[place].quota.timer_fired(timer.id);
+                if let Body::Timer(timer) = event.body()
+                    && self.slots[place].quota.take_timer(&timer)
+                {
+                    self.push(place, event);
                 }
-                self.push(place, event);
             }
             (_, Kind::Timer) => {}
             (owner, _) => {

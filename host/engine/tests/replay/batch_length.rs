@@ -3,10 +3,14 @@
 use super::toy::counting::{config, market, started, traits, version};
 use super::toy::numbered::Numbered;
 use super::toy::reel::{Item, Played, Reel};
-use super::toy::{NoClock, Notices, ToyVenue, engine_at, version as version_of};
+use super::toy::{
+    NoClock, Notices, ToyVenue, engine_at, try_engine_measuring, version as version_of,
+};
 use super::{EVENTS, FIRST, SECOND, actions, plain};
 use proptest::prelude::*;
-use tickdeck_engine::port::Version;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tickdeck_engine::port::{Fault, Version};
 use tickdeck_engine::{Engine, EngineConfig, Replayed};
 use tickdeck_model::Action;
 
@@ -117,4 +121,49 @@ fn batches_of_one_event_take_no_place_and_others_little() {
     let items = reel.all();
     let events = items.iter().filter(|item| matches!(item, Item::Event(_)));
     assert!(bytes < 5 * events.count(), "{bytes}");
+}
+
+/// Counts its calls, traps once, and decides by the count; measured time advances by `step_ns` at each look.
+fn counting_calls(step_ns: u64) -> Engine {
+    let (trapped, now_ns) = (AtomicBool::new(false), AtomicU64::new(0));
+    let code = Numbered::new(move |calls, batch, actions| {
+        *calls += 1;
+        if batch[0].sequence > 900 && !trapped.swap(true, Ordering::Relaxed) {
+            return Err(Fault("once".to_owned()));
+        }
+        if batch[0].sequence > 1_000 && calls.is_multiple_of(3) {
+            actions.push(Action::ClearTimer(*calls as u32));
+            return Ok(1);
+        }
+        Ok(batch.len())
+    });
+    let version = version_of("counting", market(), code);
+    let strategy = started(&version);
+    let measured = move || now_ns.fetch_add(step_ns, Ordering::Relaxed);
+    try_engine_measuring(
+        vec![Box::new(ToyVenue::new(5, EVENTS))],
+        (Box::new(NoClock), Arc::new(measured)),
+        config(1, 64, None),
+        vec![("first", version, strategy)],
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_strategy_that_counts_its_calls_decides_the_same_after_a_recovery_however_long_that_takes() {
+    let reel = Reel::default();
+    let mut engine = counting_calls(100);
+    engine.record(reel.recorder());
+    let report = engine.run(&mut Notices::default()).unwrap();
+    assert_eq!(report.status.strategies[0].traps, 1);
+    assert!(report.status.actions > 100);
+    let items = reel.all();
+    for step_ns in [100, 2_000_000] {
+        let offered = reel.offered_before(items.len());
+        let mut tape = Played::of(&items, &[]).offering(offered);
+        let replayed = counting_calls(step_ns)
+            .replay(&mut tape, &mut Notices::default())
+            .unwrap();
+        assert_eq!(replayed.divergence, None, "{step_ns} ns");
+    }
 }

@@ -131,7 +131,7 @@ fn a_state_for_the_reel_that_took_too_long_to_save_is_missed_again() {
         let slow = Slow::of(Call::Save, nth);
         let (items, report) = kept(alone(plain(), 66_500, watched(first(), &slow)));
         let asked = items.iter().filter_map(|item| match item {
-            Item::Effect(at, Effect::Asked) => Some(*at),
+            Item::Effect(at, Effect::Asked { .. }) => Some(*at),
             _ => None,
         });
         let saved = |at| {
@@ -147,4 +147,46 @@ fn a_state_for_the_reel_that_took_too_long_to_save_is_missed_again() {
         );
     }
     assert_eq!(missed, 1);
+}
+
+#[test]
+fn states_are_recorded_one_strategy_at_a_time_and_evenly() {
+    let one = |name| {
+        let version = version("1", traits());
+        let strategy = started(&version);
+        (name, version, strategy)
+    };
+    let engine = || {
+        let cast = ["first", "second", "third", "fourth"].map(one);
+        toy::engine_of(ToyVenue::new(5, 100_000), plain(), cast.into())
+    };
+    let (items, _) = kept(engine());
+    let asked: Vec<(u64, Option<StrategyId>)> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Effect(at, Effect::Asked { strategy }) => Some((*at, *strategy)),
+            _ => None,
+        })
+        .collect();
+    // The last four are those of the end.
+    let (amid, at_end) = asked.split_at(asked.len() - 4);
+    assert!(amid.len() >= 3, "{asked:?}");
+    assert!(at_end.iter().all(|(at, _)| *at == at_end[0].0));
+    assert!(
+        amid.windows(2)
+            .all(|pair| pair[1].0 - pair[0].0 >= (1 << 16) / 4)
+    );
+    let turns: Vec<_> = amid
+        .iter()
+        .map(|(_, strategy)| strategy.unwrap().0)
+        .collect();
+    let first = turns[0];
+    assert!(
+        turns
+            .iter()
+            .enumerate()
+            .all(|(turn, id)| *id == first + turn as u32 % 4)
+    );
+    let replayed = again(engine(), &items);
+    assert_eq!(replayed.divergence, None);
 }

@@ -188,7 +188,7 @@ impl<'a> EffectRows<'a> {
             Effect::Changed { at, what } => (Some(*at), Some(what.strategy()), "changed"),
             Effect::Refused { .. } => (None, None, "refused"),
             Effect::Halted { .. } => (None, None, "halted"),
-            Effect::Asked => (None, None, "asked"),
+            Effect::Asked { strategy } => (None, *strategy, "asked"),
             Effect::LeftBehind => (None, None, "left-behind"),
             Effect::Saved { strategy, .. } => (None, Some(*strategy), "saved"),
             Effect::Stopping { at } => (Some(*at), None, "stopping"),
