@@ -1,19 +1,27 @@
 //! Strangers' modules are compiled in a child process, which is the real binary again: what it is given is compiled as in this
 //! process, and whatever happens to it costs one module.
 
+use crate::support::deck::parts;
 use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted, SIM};
 use crate::support::plugins::{EXAMPLES, plugins, root};
 use crate::support::process::{binary, command, deck, error_of};
+use crate::support::versions::counting;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tickdeck_deck::assemble::DeckParts;
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_strategy::compile::{
-    ChildCompiler, ChildProgram, CompileJob, CompileLimits, Compiler, Confinement, InProcess,
+    ChildCompiler, ChildProgram, Compilation, CompileJob, CompileLimits, Compiler, Confinement,
+    InProcess,
 };
-use tickdeck_strategy::{CacheConfig, CacheUse, ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_strategy::{CacheConfig, CacheUse, LoadError, ResourceLimits, Runtime, RuntimeConfig};
 
 fn child(program: &Path, limits: CompileLimits) -> ChildCompiler {
     ChildCompiler::new(ChildProgram::at(program), limits, Confinement::Required)
@@ -146,6 +154,24 @@ fn a_compilation_that_is_canceled_ends_at_once_and_leaves_no_process() {
         assert!(text.contains("the host is shutting down"), "{text}");
     });
     assert!(refused(&compiler, &bytes).contains("the host is shutting down"));
+}
+
+#[test]
+fn a_compilation_that_is_interrupted_ends_at_once_and_the_next_one_is_carried_out() {
+    let compiler = child(binary(), CompileLimits::default());
+    let (long, short) = (laborious(20_001), laborious(1));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let compiling = scope.spawn(|| refused(&compiler, &long));
+        while !compiling.is_finished() {
+            compiler.interrupt();
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        let text = compiling.join().unwrap();
+        assert!(text.contains("it was interrupted"), "{text}");
+    });
+    assert!(begun.elapsed() < Duration::from_secs(20), "it compiled on");
+    compiler.compile(&job(&short)).unwrap();
 }
 
 /// The processes that compile for this one, on threads of this test.
@@ -285,4 +311,42 @@ fn where_confinement_is_required_and_impossible_nothing_is_compiled() {
         .output()
         .unwrap();
     assert!(error_of(&nonsense).is_empty());
+}
+
+/// Compiles what is called `slow` once it may, or after a long time.
+#[derive(Debug)]
+struct Held(Arc<AtomicBool>);
+
+impl Compiler for Held {
+    fn compile(&self, job: &CompileJob<'_>) -> Result<Compilation, LoadError> {
+        let began = Instant::now();
+        let is_held = || !self.0.load(Ordering::Acquire) && began.elapsed().as_secs() < 40;
+        while job.file.contains("slow") && is_held() {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        InProcess.compile(job)
+    }
+}
+
+#[test]
+fn a_deck_trades_before_a_module_that_compiles_for_long_and_loads_it_later() {
+    let folder = Folder::new();
+    for name in ["guest", "slow"] {
+        folder.put(name, &counting(&format!("1.0.{}", name.len())).component());
+    }
+    let may_compile = Arc::new(AtomicBool::default());
+    let compiling = Compiling {
+        compiler: Arc::new(Held(Arc::clone(&may_compile))),
+        cache: None,
+    };
+    let parts = DeckParts {
+        compiling,
+        pace: Pace::Times(4.0),
+        ..parts(SIM, folder.path())
+    };
+    let mut host = Hosted::of(parts, folder);
+    host.keeps_trading("guest");
+    assert!(host.find("slow").is_none(), "the start waited for it");
+    may_compile.store(true, Ordering::Release);
+    host.keeps_trading("slow");
 }

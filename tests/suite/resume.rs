@@ -763,3 +763,18 @@ fn a_module_that_ends_the_host_while_it_is_loaded_is_not_loaded_a_third_time() {
     signal(&host, "-INT");
     host.wait().unwrap();
 }
+
+#[test]
+fn a_folder_full_of_other_files_ends_no_strategy_after_a_crash() {
+    let setup = Setup::new(SETTINGS);
+    setup.run_and_kill(4_000);
+    for n in 0..1_000 {
+        std::fs::write(setup.plugin(&format!("a{n}.wasm")), b"").unwrap();
+    }
+    let output = setup.start_again(records(&setup.data()) + 20_000);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    last_object(&output);
+    assert!(said.contains("more than 1000 modules"), "{said}");
+    assert!(said.contains("run 1 was interrupted and resumes"), "{said}");
+    assert!(!said.contains("may not continue"), "{said}");
+}

@@ -122,7 +122,7 @@ impl Rehearsed {
         let name = self.setup.started[0].name.clone();
         let folder = Folder::new();
         folder.put(&name, module);
-        let plugin = scan(folder.path()).unwrap().plugins.remove(0);
+        let plugin = scan(folder.path(), &[]).unwrap().plugins.remove(0);
         let settings = self.config.strategies.get(&name).cloned();
         let settings: StrategySettings = settings.unwrap_or_default();
         let mut registry = (*self.setup.registry).clone();

@@ -210,7 +210,7 @@ fn versions_with_a_hundred_thousand_problems_do_not_fill_the_history_or_the_log(
         host.await_line(&["guest: the file is the version that trades"]);
         host.forget();
     }
-    let parameters: String = (0..20_000).map(|key| format!("p{key} = 1\n")).collect();
+    let parameters: String = (0..1_500).map(|key| format!("p{key} = 1\n")).collect();
     host.folder
         .settings("guest", &format!("[parameters]\n{parameters}"));
     let line = host.await_line(&["guest: a new version was refused"]);
@@ -391,4 +391,36 @@ fn a_strategy_that_publishes_under_another_ones_signal_moves_nobody_who_names_th
         0,
         "nobody publishes `cross`"
     );
+}
+
+#[test]
+fn a_module_that_does_not_fit_the_settings_is_left_out_and_the_others_start() {
+    let folder = Folder::new();
+    folder.put("honest", &counting("1.0.0").component());
+    let settings = format!("{SIM}[strategies.guest.parameters]\ninstrument = \"DOGE-USD\"\n");
+    let takes = counting("1.0.0").parameter("instrument", Some("any"));
+    for (guest, setting) in [
+        (
+            counting("1.0.0").component(),
+            "no parameter `instrument` at tickdeck.toml:5",
+        ),
+        (
+            takes.parameter("mandatory", None).component(),
+            "parameter `mandatory` (text) has no default: give it a value in [strategies.guest.parameters] of tickdeck.toml",
+        ),
+        (
+            module("ema-cross"),
+            "no instrument `DOGE-USD` in this deck at tickdeck.toml:5",
+        ),
+    ] {
+        folder.put("guest", &guest);
+        let deck = assemble(parts(&settings, folder.path())).unwrap();
+        let why = &deck.skipped["guest"];
+        assert!(
+            why.contains("guest.wasm: ") && why.contains(setting),
+            "{why}"
+        );
+        let started = deck.setup.started.iter().map(|one| one.name.as_str());
+        assert_eq!(started.collect::<Vec<_>>(), ["honest"]);
+    }
 }

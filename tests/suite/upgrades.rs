@@ -545,3 +545,28 @@ fn a_flood_of_versions_ends_with_the_last_one() {
     host.runs("guest", &last);
     host.keeps_trading("guest");
 }
+
+#[test]
+fn an_operators_command_goes_before_the_modules_that_lie_in_the_folder() {
+    let mut host = Hosted::with(SIM, &counting("1.0.0").component());
+    // Each takes a second to load, until its time limit; one is a new version of what is removed.
+    let slow = counting("2.0.0").describe("(loop $spin (br $spin)) unreachable");
+    let others = ["a1", "a2", "a3", "z1", "z2"];
+    for name in others.iter().chain(&["guest"]) {
+        host.folder.put(name, &slow.component());
+    }
+    let refused = |host: &mut Hosted| {
+        let said = host.said();
+        let lines = said.iter().filter(|text| text.contains("was refused"));
+        lines.count()
+    };
+    host.until("the first one is refused", |host| {
+        (refused(host) > 0).then_some(())
+    });
+    let done = host.ask("guest", StrategyCommand::Remove);
+    assert!(done.starts_with("guest stopped cleanly"), "{done}");
+    let before = host.until("what was said so far is read", |host| Some(refused(host)));
+    assert!(before < others.len(), "it waited for all of them");
+    host.await_line(&["z2: a new version was refused"]);
+    assert_eq!(refused(&mut host), others.len(), "guest was loaded again");
+}

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use tickdeck_deck::assemble::{DeckParts, assemble};
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::folder::scan;
+use tickdeck_deck::loading::known_modules;
 use tickdeck_engine::{Notice, Report};
+use tickdeck_model::Registry;
 use tickdeck_settings::config::Config;
 use tickdeck_strategy::CacheConfig;
 
@@ -15,6 +17,8 @@ use tickdeck_strategy::CacheConfig;
 pub(crate) fn parts(settings: &str, plugins: &Path) -> DeckParts {
     let config =
         Config::parse("tickdeck.toml", settings).unwrap_or_else(|problems| panic!("{problems}"));
+    let known = known_modules(&config, &Registry::new());
+    let scan = scan(plugins, &known).unwrap();
     DeckParts {
         command: "test".to_owned(),
         compiling: Compiling {
@@ -24,7 +28,7 @@ pub(crate) fn parts(settings: &str, plugins: &Path) -> DeckParts {
             }),
             ..Compiling::in_process()
         },
-        ..DeckParts::new(config, scan(plugins).unwrap())
+        ..DeckParts::new(config, scan)
     }
 }
 

@@ -104,13 +104,21 @@ impl Hosted {
     }
 
     fn start_with(pace: Pace, settings: &str, folder: Folder, journal: Option<Journaling>) -> Self {
+        let parts = DeckParts {
+            pace,
+            journal,
+            ..parts(settings, folder.path())
+        };
+        Self::of(parts, folder)
+    }
+
+    /// Starts the deck of these parts, which are those of the folder.
+    pub(crate) fn of(parts: DeckParts, folder: Folder) -> Self {
         let stop = CancelToken::default();
         let parts = DeckParts {
             folder: Some(folder.path().to_owned()),
-            pace,
             stop: stop.clone(),
-            journal,
-            ..parts(settings, folder.path())
+            ..parts
         };
         let deck = start(parts).unwrap_or_else(|error| panic!("{error:#}"));
         let controls = deck.engine.controls();

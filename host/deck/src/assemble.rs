@@ -7,7 +7,7 @@
 use crate::affinity::{run_for_strategies, yield_to_trading};
 use crate::call_marks::CallMarks;
 use crate::clock::{Pace, since};
-use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
+use crate::compile_queue::Outcome;
 use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{
@@ -19,12 +19,12 @@ use crate::loading::{
 use crate::machine_memory;
 use crate::open_venues::{OpenVenues, account_currency};
 use crate::safety::KillLatch;
+use crate::start_compiling::{Compiled, compile_all};
 use anyhow::{Context, Result, bail};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
 use tickdeck_engine::{BudgetConfig, Engine, EngineConfig, MiddlewareConfig, Stepping};
@@ -46,12 +46,6 @@ use tickdeck_strategy::Runtime;
 use tickdeck_strategy::watch::Scan;
 
 const NS_PER_MS: u64 = 1_000_000;
-
-/// Interval of progress messages while a start compiles.
-const PROGRESS: Duration = Duration::from_secs(3);
-
-/// Interval at which it checks for a stop.
-const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// The parts that a deck is made of.
 pub struct DeckParts {
@@ -134,6 +128,8 @@ pub(crate) struct LoadedDeck {
     pub(crate) waiting: Vec<LoadedStrategy>,
     pub(crate) ended: Vec<EndedStrategy>,
     pub(crate) skipped: Skipped,
+    /// Whether modules were left to the running deck, because they compile for long.
+    pub(crate) has_late: bool,
 }
 
 /// Facts about an assembled deck.
@@ -253,20 +249,33 @@ impl DeckParts {
 
     /// Loads the strategies on a thread of its own, which yields to trading: the compiler threads that it starts outlive it and
     /// inherit that.
-    fn load_apart(&self, loader: &StrategyLoader, registry: &mut Registry) -> Result<LoadedDeck> {
-        let (scan, grants, cores) = (&self.scan, &self.grants, &self.config.engine.pin);
+    fn load_apart(
+        &mut self,
+        loader: &StrategyLoader,
+        registry: &mut Registry,
+    ) -> Result<LoadedDeck> {
+        let (scan, grants, cores) = (&mut self.scan, &self.grants, &self.config.engine.pin);
         let (stop, quarantine) = (&self.stop, &self.quarantine);
+        // Flat out, event time waits for the start too.
+        let may_be_late = self.folder.is_some() && self.pace != Pace::FlatOut;
         let loaded = run_for_strategies("loading", || {
             yield_to_trading(cores);
-            let compiled = compile_all(loader, scan, stop)?;
-            load_all(loader, scan, (&compiled, quarantine), grants, registry)
+            let Compiled { outcomes, late } = compile_all(loader, scan, may_be_late, stop)?;
+            // The watcher finds them like files that were just dropped.
+            scan.plugins
+                .retain(|plugin| !late.contains_key(&plugin.hash));
+            let loaded = load_all(loader, scan, (&outcomes, quarantine), grants, registry)?;
+            Ok(LoadedDeck {
+                has_late: !late.is_empty(),
+                ..loaded
+            })
         });
         loaded.context("cannot start a thread for loading")?
     }
 
     /// Whether a deck without a running strategy may wait for its first one.
     fn may_wait(&self, loaded: &LoadedDeck) -> bool {
-        let waits = !loaded.waiting.is_empty() || !loaded.ended.is_empty();
+        let waits = !loaded.waiting.is_empty() || !loaded.ended.is_empty() || loaded.has_late;
         let expected = loaded.skipped.is_empty() || waits || self.idle;
         self.folder.is_some() && expected
     }
@@ -452,49 +461,6 @@ fn budget_config(settings: &BudgetSettings, pace: Pace) -> BudgetConfig {
     }
 }
 
-/// Compiles every module that may run, several at a time. Keep the outcomes until the modules are loaded.
-fn compile_all(
-    loader: &StrategyLoader,
-    scan: &Scan,
-    stop: &CancelToken,
-) -> Result<HashMap<ModuleHash, Outcome>> {
-    let queue = CompileQueue::start(loader.runtime.clone())?;
-    let (sender, outcomes) = channel();
-    let mut wanted = BTreeMap::new();
-    for plugin in &scan.plugins {
-        let runs = !strategies_of(&loader.config, &plugin.name).is_empty();
-        if runs && !wanted.contains_key(&plugin.hash) {
-            wanted.insert(plugin.hash, plugin.name.clone());
-            let (sender, hash) = (sender.clone(), plugin.hash);
-            // An error means that nobody is waiting any more.
-            let done = move |outcome| drop(sender.send((hash, outcome)));
-            queue.push(CompileRequest::of(plugin, loader, done));
-        }
-    }
-    drop(sender);
-    let (mut compiled, mut told) = (HashMap::new(), Instant::now());
-    loop {
-        match outcomes.recv_timeout(STOP_CHECK) {
-            Ok((hash, outcome)) => {
-                wanted.remove(&hash);
-                compiled.insert(hash, outcome);
-            }
-            Err(RecvTimeoutError::Timeout) if stop.asked() => {
-                loader.runtime.cancel_compilations();
-                bail!("stopped before every module was compiled");
-            }
-            Err(RecvTimeoutError::Timeout) if told.elapsed() >= PROGRESS => {
-                let names: Vec<&str> = wanted.values().map(String::as_str).collect();
-                eprintln!("compiling {}", names.join(", "));
-                told = Instant::now();
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    Ok(compiled)
-}
-
 /// Loads every strategy that the folder and the settings name.
 fn load_all(
     loader: &StrategyLoader,
@@ -552,12 +518,12 @@ fn load_all(
 /// Starts the strategies; those that refuse are skipped.
 fn start_all(
     loader: &StrategyLoader,
-    loaded: LoadedDeck,
+    mut loaded: LoadedDeck,
     registry: &Arc<Registry>,
 ) -> Result<(Vec<StrategyStart>, LoadedDeck)> {
     let (mut starts, mut started) = (Vec::new(), Vec::new());
-    let mut skipped = loaded.skipped;
-    for loaded in loaded.started {
+    let mut skipped = std::mem::take(&mut loaded.skipped);
+    for loaded in std::mem::take(&mut loaded.started) {
         let (_, version) = loaded.version(registry, &loader.feed);
         match loader.start(&loaded, version, registry, None) {
             Ok(start) => {
@@ -570,9 +536,8 @@ fn start_all(
     }
     let loaded = LoadedDeck {
         started,
-        waiting: loaded.waiting,
-        ended: loaded.ended,
         skipped,
+        ..loaded
     };
     Ok((starts, loaded))
 }

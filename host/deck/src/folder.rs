@@ -65,18 +65,18 @@ impl Deck {
     }
 }
 
-/// Reads a plugins folder.
+/// Reads a plugins folder; nothing in it hides the `known` modules.
 ///
 /// # Errors
 /// The folder can't be read.
-pub fn scan(plugins: &Path) -> Result<Scan> {
+pub fn scan(plugins: &Path, known: &[String]) -> Result<Scan> {
     if !plugins.exists() {
         bail!(
             "there is no plugins folder {}: `tickdeck build CRATE` makes it and builds a strategy into it",
             plugins.display()
         );
     }
-    Ok(tickdeck_strategy::watch::scan(plugins)?)
+    Ok(tickdeck_strategy::watch::scan(plugins, known)?)
 }
 
 /// Returns the name of a crate's module: the name of its folder.

@@ -28,6 +28,7 @@ pub mod replay;
 pub mod request;
 pub mod safety;
 mod start;
+mod start_compiling;
 pub mod venues;
 
 pub use crate::start::{RunningDeck, start};

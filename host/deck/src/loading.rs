@@ -1,8 +1,9 @@
 //! Loads strategies: from a module and the settings to a version that can be started.
 //!
 //! A mistake in `tickdeck.toml` stops the start of a deck, with its line. A module that is not a strategy, is not signed,
-//! wants an instrument that the deck does not have, or comes with invalid settings of its own, is skipped with a
-//! message, and the others run. A module that requests more than was granted waits for the operator.
+//! does not fit the parameters that it is given, wants an instrument that the deck does not have, or comes with invalid
+//! settings of its own, is skipped with a message, and the others run: whoever can replace one module must not be able to
+//! stop the deck. A module that requests more than was granted waits for the operator.
 
 use crate::call_marks::CallMarks;
 use crate::compiling::Compiling;
@@ -18,8 +19,9 @@ use tickdeck_model::suggestion::nearest;
 use tickdeck_model::untrusted::{first, first_few, kept, quoted};
 use tickdeck_model::{Amount, Currency, NameCount, OrderNumber, Registry, StrategyId, Untrusted};
 use tickdeck_recording::{ModuleStore, MoreNames, VersionSpec};
-use tickdeck_settings::config::ParameterValue;
-use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings};
+use tickdeck_settings::config::{
+    Config, FILE_NAME, Located, ParameterValue, PluginSettings, StrategySettings,
+};
 use tickdeck_settings::grants::Grants;
 use tickdeck_settings::operator_rules::{OperatorRules, PermissionDecision};
 use tickdeck_settings::permissions::Permissions;
@@ -130,17 +132,36 @@ pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySett
         .collect()
 }
 
+/// Returns the modules that the settings name, and the strategies that ran before: those of an interrupted run are among them.
+pub fn known_modules(config: &Config, registry: &Registry) -> Vec<String> {
+    let named = named_modules(config).map(str::to_owned);
+    let ran = (0..).map_while(|id| registry.strategy(StrategyId(id)));
+    named.chain(ran.map(str::to_owned)).collect()
+}
+
+/// Returns the modules that the settings name.
+pub(crate) fn named_modules(config: &Config) -> impl Iterator<Item = &str> {
+    let enabled = config.strategies.iter().filter(|(_, own)| own.enabled);
+    enabled.map(|(name, settings)| module_of(name, settings))
+}
+
+/// Returns the name of the module that a strategy runs.
+pub(crate) fn module_of<'a>(name: &'a str, settings: &'a StrategySettings) -> &'a str {
+    let plugin = settings.plugin.as_ref();
+    plugin.map_or(name, |plugin| &plugin.value)
+}
+
 /// Checks that every strategy in the settings has its module.
 ///
 /// # Errors
 /// A module is missing.
 pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> {
     for (name, settings) in config.strategies.iter().filter(|(_, own)| own.enabled) {
-        let plugin = settings.plugin.as_ref();
-        let module = plugin.map_or(name, |plugin| &plugin.value);
+        let module = module_of(name, settings);
         if modules.contains(module) {
             continue;
         }
+        let plugin = settings.plugin.as_ref();
         let line = plugin.map_or(settings.line, |plugin| plugin.line);
         let fix = match nearest(module, modules.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {}?", quoted(near)),
@@ -259,7 +280,7 @@ impl StrategyLoader {
         let parameters = module
             .manifest()
             .resolve(&values)
-            .map_err(|errors| self.bad_parameters(name, &settings, &sidecar, &errors))?;
+            .map_err(|errors| self.bad_parameters((name, &file), &settings, &sidecar, &errors))?;
         if let Some(modules) = &self.modules {
             let kept = modules.keep(plugin.hash, bytes);
             kept.map_err(|error| {
@@ -269,7 +290,7 @@ impl StrategyLoader {
         let wants = module
             .manifest()
             .wants(&parameters, registry)
-            .map_err(|errors| self.bad_wants(name, &settings, &errors))?;
+            .map_err(|errors| self.bad_wants(&file, &settings, &errors))?;
         let base =
             tickdeck_settings::risk_limits::of_strategy(&self.config, registry, &settings.risk);
         let base = base.map_err(in_settings)?;
@@ -334,60 +355,51 @@ impl StrategyLoader {
         }
     }
 
-    /// A wrong parameter in `tickdeck.toml` is a mistake in the settings; one in the plugin's own file, or a missing one,
-    /// is not.
+    /// Returns why a module does not fit the parameters that it is given. Never the fault of the settings alone: the module says
+    /// what it takes, and may have been replaced.
     fn bad_parameters(
         &self,
-        name: &str,
+        (name, file): (&str, &str),
         settings: &StrategySettings,
         sidecar: &PluginSettings,
         errors: &[ParameterError],
     ) -> LoadFailure {
-        let mut list = Vec::new();
-        for error in errors {
+        let problem = |error: &ParameterError| {
             let (ParameterError::Unknown { name: key, .. }
             | ParameterError::Missing { name: key, .. }
             | ParameterError::Invalid { name: key, .. }) = error;
-            let own = settings.parameters.get(key);
-            let theirs = sidecar.parameters.get(key);
-            if own.is_none() && (theirs.is_some() || settings.line == 0) {
-                let at = theirs.map_or_else(String::new, |value| {
-                    format!(" at {}:{}", sidecar.file, value.line)
-                });
-                return LoadFailure::Module(format!("{error}{at}"));
+            let (own, theirs) = (settings.parameters.get(key), sidecar.parameters.get(key));
+            match (own, theirs) {
+                (Some(own), _) => format!("{error} at {}:{}", self.config.file, own.line),
+                (None, Some(theirs)) => format!("{error} at {}:{}", sidecar.file, theirs.line),
+                (None, None) => format!("{error} in [strategies.{name}.parameters] of {FILE_NAME}"),
             }
-            let line = own.map_or(settings.line, |value| value.line);
-            let fix = format!("`tickdeck check` shows what {name} takes");
-            let what = format!("{name}: {error}");
-            list.extend(self.config.problem(line, what, fix).list);
-        }
-        let file = self.config.file.clone();
-        in_settings(tickdeck_settings::config::Problems {
-            file,
-            list,
-            more: 0,
-        })
+        };
+        let problems = first_few(errors.iter().map(problem), "; ");
+        LoadFailure::Module(format!(
+            "{file}: {problems}; `tickdeck check` shows what it takes"
+        ))
     }
 
-    /// A wrong symbol in `tickdeck.toml` is a mistake in the settings; a default that the deck does not have is not.
+    /// Returns why the deck has no feed that a module wants, with the setting that names it, if one does.
     fn bad_wants(
         &self,
-        name: &str,
+        file: &str,
         settings: &StrategySettings,
         errors: &[WantError],
     ) -> LoadFailure {
-        for error in errors {
+        let problem = |error: &WantError| {
             let WantError::NoInstrument { symbol, .. } = error else {
-                continue;
+                return error.to_string();
             };
             let named = |value: &&Located<String>| value.value == *symbol;
-            if let Some(value) = settings.parameters.values().find(named) {
-                let fix = "name one that the venue has, or set enabled = false".to_owned();
-                let what = format!("{name}: {error}");
-                return in_settings(self.config.problem(value.line, what, fix));
+            match settings.parameters.values().find(named) {
+                Some(value) => format!("{error} at {}:{}", self.config.file, value.line),
+                None => error.to_string(),
             }
-        }
-        LoadFailure::Module(first_few(errors, "; "))
+        };
+        let problems = first_few(errors.iter().map(problem), "; ");
+        LoadFailure::Module(format!("{file}: {problems}"))
     }
 
     /// Starts a strategy in a version, with its capital; `left`: its state in the engine, if it ran before.
@@ -488,7 +500,7 @@ fn given(
 ) -> Vec<ParameterValue> {
     let source = |name: &String| {
         if settings.parameters.contains_key(name) {
-            tickdeck_settings::config::FILE_NAME.to_owned()
+            FILE_NAME.to_owned()
         } else if sidecar.parameters.contains_key(name) {
             sidecar.file.clone()
         } else {

@@ -6,6 +6,7 @@ use crate::clock::Pace;
 use crate::compiling::Compiling;
 use crate::folder::scan;
 use crate::lifecycle::SaveNames;
+use crate::loading::known_modules;
 use crate::open_venues::override_venues;
 use crate::safety::KillLatch;
 use anyhow::{Result, bail};
@@ -111,8 +112,8 @@ impl RunRequest {
         Ok(DeckParts {
             command: self.command,
             compiling: Compiling::of_host(&config.wasm),
+            scan: scan(&self.plugins, &known_modules(&config, &self.registry))?,
             config,
-            scan: scan(&self.plugins)?,
             folder: overrides.watch.then_some(self.plugins),
             grants: self.grants,
             registry: self.registry,

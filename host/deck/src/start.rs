@@ -12,6 +12,7 @@ use anyhow::Result;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tickdeck_engine::Engine;
+use tickdeck_model::untrusted::printable;
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::MemoryAccount;
 
@@ -53,6 +54,9 @@ pub struct RunningDeck {
 /// # Errors
 /// The deck can't be assembled, or the interrupted run can't be resumed.
 pub fn start(mut parts: DeckParts) -> Result<RunningDeck> {
+    if let Some(note) = &parts.scan.note {
+        eprintln!("{}", printable(note));
+    }
     let reels = parts.journal.as_ref().map(|journal| journal.reels.clone());
     let interrupted = interrupted(&parts)?;
     let resumes = interrupted.as_ref().map(InterruptedRun::number);

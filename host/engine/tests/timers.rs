@@ -1,5 +1,7 @@
 //! Timers: a strategy that counts its own sees none that it cleared or replaced, and each of the others once.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[allow(dead_code, reason = "the other tests of the engine use the rest")]
 mod toy;
 

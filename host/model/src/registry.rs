@@ -90,6 +90,8 @@ impl NameCount {
 struct Names {
     by_number: Vec<String>,
     by_name: HashMap<String, u32>,
+    /// The length of all names together.
+    bytes: usize,
 }
 
 impl Names {
@@ -99,6 +101,7 @@ impl Names {
         }
         let number = u32::try_from(self.by_number.len())
             .expect("four thousand million names do not fit in memory");
+        self.bytes += name.len();
         self.by_number.push(name.to_owned());
         self.by_name.insert(name.to_owned(), number);
         number
@@ -117,6 +120,9 @@ fn lines(kind: &str, names: &Names, from: usize) -> String {
         .collect()
 }
 
+/// Maximum length of the names that strategies bring into a deck, together, in bytes.
+const MAX_NAME_BYTES: usize = 4 << 20;
+
 impl Registry {
     /// An empty registry; strategy 0 is the host.
     pub fn new() -> Self {
@@ -133,6 +139,14 @@ impl Registry {
     /// Interns a strategy.
     pub fn add_strategy(&mut self, name: &str) -> StrategyId {
         StrategyId(self.strategies.intern(name))
+    }
+
+    /// Whether these texts may be interned, of which some may be known: names are never forgotten, and all of them have to fit
+    /// into the record that begins a run.
+    pub fn has_room_for<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+        let unknown = |text: &&str| !self.texts.by_name.contains_key(*text);
+        let added: usize = texts.into_iter().filter(unknown).map(str::len).sum();
+        self.texts.bytes + self.strategies.bytes + added <= MAX_NAME_BYTES
     }
 
     /// Interns a text.

@@ -15,7 +15,7 @@ pub const MAX_MESSAGES: usize = 256;
 const MAX_ENTRIES: usize = 256;
 
 /// Bytes of a version, a symbol, a message.
-const MAX_SHORT: usize = 256;
+pub(crate) const MAX_SHORT: usize = 256;
 
 /// The identity and the needs of a strategy.
 #[derive(Debug, Clone, PartialEq)]

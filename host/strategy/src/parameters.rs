@@ -1,6 +1,6 @@
 //! Resolves a manifest against the user's settings and the deck's registry.
 
-use crate::manifest::{Manifest, Subscription, placeholder};
+use crate::manifest::{MAX_SHORT, Manifest, Subscription, placeholder};
 use crate::parameter::{Parameter, ParameterKind, check_value};
 use std::collections::{BTreeMap, HashSet};
 use tickdeck_model::suggestion::nearest;
@@ -54,6 +54,21 @@ pub enum WantError {
         /// The nearest symbol, if there is one.
         nearest: Option<String>,
     },
+    /// The name of a signal is too long. The user must shorten it.
+    #[error(
+        "subscription to `{target}`: the name of a signal may have {MAX_SHORT} bytes, this one has {bytes}"
+    )]
+    LongSignal {
+        /// The subscription.
+        target: String,
+        /// The length of the name.
+        bytes: usize,
+    },
+    /// Its signals and messages do not fit into the deck. The user must do without some plugins, or use fewer texts.
+    #[error(
+        "its signals and messages do not fit: the names that strategies ever brought into this data folder would take more          than 4 MiB; use fewer or shorter ones, or start with an empty data folder"
+    )]
+    NoRoom,
     /// A placeholder has no value, because the parameters are not those of [`Manifest::resolve`].
     #[error("subscription to `{target}`: that parameter has no value")]
     NoValue {
@@ -125,6 +140,16 @@ impl Manifest {
         parameters: &[(String, String)],
         registry: &mut Registry,
     ) -> Result<Wants, Vec<WantError>> {
+        // Names are never forgotten, so they are checked before any of them is interned.
+        let mut refused = self.long_signals(parameters);
+        let names = self.signals(parameters).map(|(_, signal)| signal);
+        let messages = self.messages.iter().map(Untrusted::raw);
+        if !registry.has_room_for(names.chain(messages)) {
+            refused.push(WantError::NoRoom);
+        }
+        if !refused.is_empty() {
+            return Err(refused);
+        }
         let mut errors = self.unknown_instruments(parameters, registry);
         let (mut feeds, mut accounts) = (Vec::new(), false);
         for subscription in &self.subscriptions {
@@ -152,6 +177,33 @@ impl Manifest {
             accounts,
             messages,
         })
+    }
+
+    /// The signals that it subscribes to, each with the subscription as it is shown.
+    fn signals<'a>(
+        &'a self,
+        parameters: &'a [(String, String)],
+    ) -> impl Iterator<Item = (&'a Untrusted, &'a str)> {
+        let signal = |subscription: &'a Subscription| match subscription {
+            Subscription::Signals(shown) => {
+                let named = placeholder(shown.raw());
+                let target = named.map_or(Some(shown.raw()), |name| value_of(name, parameters));
+                target.map(|target| (shown, target))
+            }
+            _ => None,
+        };
+        self.subscriptions.iter().filter_map(signal)
+    }
+
+    /// Names of signals from parameters, which may be longer than those in a manifest.
+    fn long_signals(&self, parameters: &[(String, String)]) -> Vec<WantError> {
+        let too_long = |(shown, signal): (&Untrusted, &str)| {
+            (signal.len() > MAX_SHORT).then(|| WantError::LongSignal {
+                target: shown.to_string(),
+                bytes: signal.len(),
+            })
+        };
+        self.signals(parameters).filter_map(too_long).collect()
     }
 
     /// Checks parameters of kind instrument whose value the deck does not know. A parameter that a subscription names is
@@ -412,5 +464,36 @@ mod tests {
             format!("bars of `{{symbol}}`: {unknown}"),
         ];
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn the_names_that_strategies_bring_are_bounded_and_none_is_kept_of_one_that_is_refused() {
+        let (manifest, mut registry) = (manifest(), registry());
+        let long = "x".repeat(300);
+        let values = |source: &str| {
+            let given = given(&[("symbol", "BTCUSDT"), ("source", source)]);
+            manifest.resolve(&given).unwrap()
+        };
+        let errors = manifest.wants(&values(&long), &mut registry).unwrap_err();
+        let text = errors[0].to_string();
+        assert!(
+            text.contains("`{source}`") && text.contains("this one has 300"),
+            "{text}"
+        );
+        assert_eq!(registry.find_text(&long), None);
+
+        let mut number = 0;
+        while registry.has_room_for(["crossed", "last", &format!("{number:0250}")]) {
+            registry.add_text(&format!("{number:0250}"));
+            number += 1;
+        }
+        assert!(number > 10_000);
+        let last = "y".repeat(250);
+        let errors = manifest.wants(&values(&last), &mut registry).unwrap_err();
+        assert_eq!(errors, [WantError::NoRoom]);
+        assert_eq!(registry.find_text(&last), None);
+        // What it knows already takes no room.
+        let known = format!("{:0250}", 7);
+        assert!(manifest.wants(&values(&known), &mut registry).is_ok());
     }
 }

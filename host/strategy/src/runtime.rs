@@ -196,6 +196,11 @@ impl Runtime {
         self.inner.compiler.cancel();
     }
 
+    /// Ends every running compilation, to be begun again at another time.
+    pub fn interrupt_compilations(&self) {
+        self.inner.compiler.interrupt();
+    }
+
     /// Loads a module and returns everything known about it, for `tickdeck check`.
     ///
     /// # Errors

@@ -6,12 +6,13 @@ use crate::lifecycle::history_entries;
 use crate::lifecycle::manager::Manager;
 use crate::lifecycle::message::{Reply, StrategyCommand, UNEXPECTED};
 use crate::lifecycle::pending::WaitsFor;
+use crate::loading::module_of;
 use tickdeck_engine::{StrategyChange, VersionChange};
 use tickdeck_journal::unix_ns;
 use tickdeck_model::StrategyId;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_strategy::LogLevel;
-use tickdeck_strategy::watch::Plugin;
+use tickdeck_strategy::watch::{Plugin, look};
 
 impl Manager {
     /// Carries out a command, now or as soon as a module is compiled, and answers it.
@@ -36,9 +37,15 @@ impl Manager {
         match command {
             StrategyCommand::RollBack => self.roll_back(name),
             StrategyCommand::Promote => self.promote(name),
-            StrategyCommand::Remove => self
-                .remove(name)
-                .map(|done| format!("{done}; its file stays, and the next start runs it again")),
+            StrategyCommand::Remove => {
+                let done = self.remove(name)?;
+                // What the folder has now may still be compiling or waiting to be loaded, and must not bring it back.
+                let current = self.plugins.get(&self.module_of(name));
+                self.entry(name).offered = current.map(Plugin::fingerprint);
+                Ok(format!(
+                    "{done}; its file stays, and the next start runs it again"
+                ))
+            }
             StrategyCommand::Reload | StrategyCommand::Approve(_) => Err(UNEXPECTED.to_owned()),
         }
     }
@@ -57,11 +64,7 @@ impl Manager {
 
     /// Reads the module of a strategy again.
     fn module_again(&mut self, name: &str) -> Result<Plugin, String> {
-        let settings = self.loader.config.strategies.get(name);
-        let module = settings
-            .and_then(|settings| settings.plugin.as_ref())
-            .map_or(name, |plugin| plugin.value.as_str())
-            .to_owned();
+        let module = self.module_of(name);
         if let Some(watcher) = &self.watcher {
             watcher.rescan_now();
         }
@@ -72,6 +75,12 @@ impl Manager {
             ));
         };
         Ok(plugin.clone())
+    }
+
+    /// Returns the name of the module that a strategy runs.
+    fn module_of(&self, name: &str) -> String {
+        let settings = self.loader.config.strategies.get(name);
+        settings.map_or(name, |own| module_of(name, own)).to_owned()
     }
 
     fn check_known(&self, name: &str) -> Result<(), String> {
@@ -87,12 +96,9 @@ impl Manager {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let scan = tickdeck_strategy::watch::scan(folder).map_err(|error| error.to_string())?;
-        if let Some(refused) = scan.refused.into_iter().find(|one| one.name == module) {
-            return Err(refused.why);
-        }
-        match scan.plugins.into_iter().find(|one| one.name == module) {
-            Some(plugin) => drop(self.plugins.insert(module.to_owned(), plugin)),
+        match look(folder, module).map_err(|error| error.to_string())? {
+            Some(Ok(plugin)) => drop(self.plugins.insert(module.to_owned(), plugin)),
+            Some(Err(refused)) => return Err(refused.why),
             None => drop(self.plugins.remove(module)),
         }
         Ok(())

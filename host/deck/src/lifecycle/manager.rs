@@ -1,29 +1,29 @@
 //! The manager: handles one message after another, however long each takes, and never blocks the engine.
 
 use crate::change_cause::{ChangeCause, Requester};
-use crate::compile_queue::{NotCompiled, Outcome};
+use crate::compile_queue::NotCompiled;
 use crate::feed::{OperatorFeed, ReportedChange, Topic, describe_state, micros};
 use crate::lifecycle::history::{StrategyHistory, StrategyRecord};
 use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
 use crate::lifecycle::message::{Message, UNEXPECTED};
-use crate::lifecycle::pending::{PendingModules, WaitsFor};
+use crate::lifecycle::pending::{FolderLoad, PendingModules, WaitsFor};
 use crate::lifecycle::setup::{ManagerSetup, SaveNames, quarantined};
 use crate::loading::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tickdeck_engine::port::Version;
 use tickdeck_engine::{EngineHandle, StrategyChange, VersionChange};
-use tickdeck_model::{ModuleHash, NameCount, Registry, StrategyId};
+use tickdeck_model::{NameCount, Registry, StrategyId};
 use tickdeck_recording::Quarantine;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
 use tickdeck_settings::grants::Grants;
+use tickdeck_strategy::LogLevel;
 use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Refused, Watcher};
-use tickdeck_strategy::{CompiledModule, LogLevel};
 
 /// Manages the strategies of a running deck.
 pub(super) struct Manager {
@@ -45,6 +45,8 @@ pub(super) struct Manager {
     pub(super) plugins: BTreeMap<String, Plugin>,
     /// The modules that are being compiled.
     pub(super) pending: PendingModules,
+    /// The modules of the folder that are compiled and not loaded yet.
+    pub(super) loads: VecDeque<FolderLoad>,
     /// The modules that must not run until an operator allows it.
     quarantine: Quarantine,
 }
@@ -72,6 +74,7 @@ impl Manager {
             entries: BTreeMap::new(),
             plugins: BTreeMap::new(),
             pending,
+            loads: VecDeque::new(),
             quarantine: setup.quarantine,
         };
         for plugin in setup.scan.plugins {
@@ -122,7 +125,7 @@ impl Manager {
         self.apply_reported(None);
         match message {
             Message::Folder(change) => self.folder_changed(change),
-            Message::Compiled(hash, outcome) => self.compiled(hash, &outcome),
+            Message::Compiled(hash, outcome) => self.compiled(hash, outcome),
             Message::Command(name, command, reply) => self.obey(name, command, reply),
             // The first was handled above, the others belong to the thread.
             Message::Reported | Message::Retention(_) | Message::Stop => {}
@@ -180,48 +183,15 @@ impl Manager {
             true => self
                 .pending
                 .compile(&plugin, &self.loader, WaitsFor::Folder(module)),
-            false => self.offer_to_all(&module, None),
+            false => self.pass_over_all(&module),
         }
     }
 
-    /// Offers a module to every strategy that runs it. `refused`: why it could not be compiled.
-    fn offer_to_all(&mut self, module: &str, refused: Option<&NotCompiled>) {
+    /// Offers a module to the strategies that run it, all of which know this content.
+    fn pass_over_all(&mut self, module: &str) {
         for (name, settings) in strategies_of(&self.loader.config, module) {
             // The outcome is in the feed and in the history.
-            let _ = self.offer(&name, settings, module, (Requester::Folder, refused));
-        }
-    }
-
-    /// Continues with a compiled module, for everything that waits for it and still wants it.
-    fn compiled(&mut self, hash: ModuleHash, outcome: &Outcome) {
-        let refused = outcome.as_ref().err();
-        if let Some(warning) = outcome.as_ref().ok().and_then(CompiledModule::warning) {
-            self.say("plugins", LogLevel::Warn, warning);
-        }
-        for waiting in self.pending.take(hash) {
-            let is_current = |module: &str| {
-                let plugin = self.plugins.get(module);
-                plugin.is_some_and(|plugin| plugin.hash == hash)
-            };
-            match waiting {
-                WaitsFor::Folder(module) if is_current(&module) => {
-                    self.offer_to_all(&module, refused);
-                }
-                // A newer one is on its way, or it was removed.
-                WaitsFor::Folder(_) => {}
-                WaitsFor::Operator(name, module, reply) => {
-                    let answer = match is_current(&module) {
-                        true => {
-                            let settings = self.loader.config.strategies.get(&name).cloned();
-                            let by = (Requester::Operator, refused);
-                            self.offer(&name, settings.unwrap_or_default(), &module, by)
-                        }
-                        false => Err(format!("{module}.wasm changed while it was compiled")),
-                    };
-                    // The operator may have given up.
-                    let _ = reply.send(answer);
-                }
-            }
+            let _ = self.offer(&name, settings, module, (Requester::Folder, None));
         }
     }
 

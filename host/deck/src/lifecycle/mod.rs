@@ -7,6 +7,7 @@
 
 mod changes;
 mod commands;
+mod compiled;
 mod history;
 mod history_entries;
 mod managed;

@@ -22,8 +22,8 @@ impl Manager {
         if added > 0 && (names > NAMES_OF_STRATEGY || all > NAMES_OF_DECK) {
             return Err(format!(
                 "its versions have brought {names} names of messages and signals into this run, the limit is \
-                 {NAMES_OF_STRATEGY} for a strategy and {NAMES_OF_DECK} for a deck: use the same texts again, or start the \
-                 host again"
+                 {NAMES_OF_STRATEGY} for a strategy and {NAMES_OF_DECK} for a deck: use the same texts again, or start with \
+                 an empty data folder"
             ));
         }
         entry.names = names;

@@ -4,8 +4,10 @@ use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
 use crate::lifecycle::message::{Message, Reply};
 use crate::loading::StrategyLoader;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tickdeck_model::ModuleHash;
+use tickdeck_settings::config::StrategySettings;
 use tickdeck_strategy::watch::Plugin;
 
 /// What waits for a module to be compiled.
@@ -14,6 +16,15 @@ pub(super) enum WaitsFor {
     Folder(String),
     /// An operator asked to reload the strategy with the first name, with the module of the second.
     Operator(String, String, Reply),
+}
+
+/// A module of the folder that is compiled and waits to be loaded for a strategy.
+pub(super) struct FolderLoad {
+    pub(super) strategy: (String, StrategySettings),
+    pub(super) module: String,
+    pub(super) hash: ModuleHash,
+    /// Keeps the code in memory until it is loaded.
+    pub(super) outcome: Arc<Outcome>,
 }
 
 /// The modules that are being compiled.

@@ -8,6 +8,7 @@ use crate::lifecycle::message::{Message, StrategyCommand};
 use crate::lifecycle::pending::PendingModules;
 use crate::lifecycle::retention_timer::RetentionTimer;
 use crate::lifecycle::setup::ManagerSetup;
+use crate::loading::named_modules;
 use anyhow::{Context, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -52,7 +53,13 @@ impl StrategyManager {
                 let messages = messages.clone();
                 // An error means that the thread has ended, which nobody needs to know.
                 let tell = move |change| drop(messages.send(Message::Folder(change)));
-                Watcher::start(WatchConfig::new(folder), &setup.scan, Hints::System, tell)
+                let config = WatchConfig {
+                    known: named_modules(&setup.loader.config)
+                        .map(str::to_owned)
+                        .collect(),
+                    ..WatchConfig::new(folder)
+                };
+                Watcher::start(config, &setup.scan, Hints::System, tell)
             });
             let queue = CompileQueue::start(runtime.clone());
             let queue = queue.context("cannot start a thread for compiling")?;
@@ -167,9 +174,11 @@ fn follow(feed: &OperatorFeed, messages: Sender<Message>) -> Receiver<ReportedCh
 fn work(mut manager: Manager, inbox: &Receiver<Message>, stop: &AtomicBool) {
     let mut retention: Option<RetentionTimer> = None;
     loop {
-        let left = retention
-            .as_ref()
-            .map_or(Duration::MAX, RetentionTimer::left);
+        let left = match (manager.has_loads(), &retention) {
+            (true, _) => Duration::ZERO,
+            (false, Some(retention)) => retention.left(),
+            (false, None) => Duration::MAX,
+        };
         let message = inbox.recv_timeout(left);
         // Queued messages are dropped at the end.
         if matches!(message, Err(RecvTimeoutError::Disconnected)) || stop.load(Ordering::Acquire) {
@@ -180,7 +189,7 @@ fn work(mut manager: Manager, inbox: &Receiver<Message>, stop: &AtomicBool) {
             match message {
                 Ok(Message::Retention(new)) => retention = Some(new),
                 Ok(message) => manager.handle(message),
-                Err(_) => {}
+                Err(_) => manager.load_next(),
             }
             if let Some(retention) = &mut retention {
                 retention.check(manager.feed());

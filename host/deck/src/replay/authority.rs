@@ -28,20 +28,14 @@ pub(super) struct Authority {
 impl Authority {
     /// Returns why a strategy may not keep trading in the version that ran; `plugin` is that version's, from the reel.
     pub(super) fn objection(&self, loaded: &LoadedStrategy, plugin: &Plugin) -> Option<String> {
-        let missing = self.is_missing(plugin).then(|| {
+        // As in a running deck, a file that exists but can't be used does not end what runs.
+        let missing = self.scan.is_missing(&plugin.name).then(|| {
             let file = quoted(&format!("{}.wasm", plugin.name)).to_string();
             format!("its module {file} is no longer in the plugins folder")
         });
         missing
             .or_else(|| self.not_trusted(plugin))
             .or_else(|| self.not_granted(loaded, plugin))
-    }
-
-    /// Whether the plugin is missing. As in a running deck, a file that exists but can't be used does not end what runs.
-    fn is_missing(&self, plugin: &Plugin) -> bool {
-        let plugins = self.scan.plugins.iter().map(|found| &found.name);
-        let refused = self.scan.refused.iter().map(|found| &found.name);
-        !plugins.chain(refused).any(|name| *name == plugin.name)
     }
 
     /// Returns why the plugin is not trusted. The signature in the folder counts, if the content is still the same.

@@ -12,7 +12,7 @@ use crate::error::LoadError;
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Interval at which a wait for the child checks for cancellation and its deadline.
@@ -59,6 +59,15 @@ pub struct ChildCompiler {
     limits: CompileLimits,
     confinement: Confinement,
     is_canceled: AtomicBool,
+    /// How often everything that compiled was interrupted.
+    interruptions: AtomicU64,
+}
+
+/// Until when a wait for the child lasts: to a time, or to the next interruption.
+#[derive(Clone, Copy)]
+struct Until {
+    deadline: Instant,
+    interruptions: u64,
 }
 
 impl ChildCompiler {
@@ -69,6 +78,7 @@ impl ChildCompiler {
             limits,
             confinement,
             is_canceled: AtomicBool::new(false),
+            interruptions: AtomicU64::new(0),
         }
     }
 
@@ -88,11 +98,20 @@ impl ChildCompiler {
             .spawn()
     }
 
+    fn until(&self, within: Duration) -> Until {
+        Until {
+            deadline: Instant::now() + within,
+            interruptions: self.interruptions.load(Ordering::Acquire),
+        }
+    }
+
     /// Whether a wait has to end, and why.
-    fn ends(&self, deadline: Instant) -> Option<Failure> {
+    fn ends(&self, until: Until) -> Option<Failure> {
         if self.is_canceled.load(Ordering::Acquire) {
             Some(Failure::Canceled)
-        } else if Instant::now() >= deadline {
+        } else if self.interruptions.load(Ordering::Acquire) != until.interruptions {
+            Some(Failure::Interrupted)
+        } else if Instant::now() >= until.deadline {
             Some(Failure::Overdue)
         } else {
             None
@@ -104,14 +123,14 @@ impl ChildCompiler {
         let lost = || Failure::Lost("its pipes are missing".to_owned());
         let input = child.stdin.take().ok_or_else(lost)?;
         let output = child.stdout.take().ok_or_else(lost)?;
-        let deadline = Instant::now() + Duration::from_secs(self.limits.wall_s.into());
+        let until = self.until(Duration::from_secs(self.limits.wall_s.into()));
         let answer = std::thread::scope(|scope| {
             // A child that ends early closes the pipe; its exit status says why.
             scope.spawn(move || drop(send(input, job)));
             let mut output = Bounded {
                 compiler: self,
                 output,
-                deadline,
+                until,
                 left: LEAST_CODE + CODE_PER_BYTE * job.bytes.len(),
                 failure: None,
             };
@@ -126,7 +145,7 @@ impl ChildCompiler {
         });
         match answer {
             Err(failure) if !failure.is_by_the_child() => Err(failure),
-            answer => match self.wait(child, Instant::now() + ENDING)? {
+            answer => match self.wait(child, self.until(ENDING))? {
                 status if status.success() => answer,
                 // How it ended explains why the answer broke off.
                 status => Err(Failure::Ended(status)),
@@ -134,14 +153,14 @@ impl ChildCompiler {
         }
     }
 
-    fn wait(&self, child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
+    fn wait(&self, child: &mut Child, until: Until) -> Result<ExitStatus, Failure> {
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => return Ok(status),
                 Ok(None) => {}
                 Err(error) => return Err(Failure::Lost(error.to_string())),
             }
-            if let Some(failure) = self.ends(deadline) {
+            if let Some(failure) = self.ends(until) {
                 return Err(failure);
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -155,7 +174,7 @@ impl Compiler for ChildCompiler {
             file: job.file.to_owned(),
             problem,
         };
-        if let Some(failure) = self.ends(Instant::now() + LOOK) {
+        if let Some(failure) = self.ends(self.until(LOOK)) {
             return Err(failed(failure.explain(self.limits)));
         }
         let mut child = self
@@ -178,6 +197,10 @@ impl Compiler for ChildCompiler {
 
     fn cancel(&self) {
         self.is_canceled.store(true, Ordering::Release);
+    }
+
+    fn interrupt(&self) {
+        self.interruptions.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -206,7 +229,7 @@ fn read_answer(output: &mut Bounded<'_>) -> io::Result<Answer> {
 struct Bounded<'a> {
     compiler: &'a ChildCompiler,
     output: ChildStdout,
-    deadline: Instant,
+    until: Until,
     left: usize,
     failure: Option<Failure>,
 }
@@ -214,10 +237,10 @@ struct Bounded<'a> {
 impl Read for Bounded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let compiler = self.compiler;
-        let deadline = self.deadline;
+        let until = self.until;
         let mut failure = None;
         let got = read_within(&mut self.output, buffer, || {
-            failure = compiler.ends(deadline);
+            failure = compiler.ends(until);
             failure.is_none()
         })?;
         let got = got.filter(|got| *got <= self.left);
@@ -256,6 +279,7 @@ fn read_within(
 /// Why there is no answer.
 enum Failure {
     Canceled,
+    Interrupted,
     Overdue,
     TooMuch,
     /// It closed its pipe in the middle.
@@ -281,6 +305,7 @@ impl Failure {
     fn explain(self, limits: CompileLimits) -> String {
         match self {
             Self::Canceled => "the host is shutting down".to_owned(),
+            Self::Interrupted => "it was interrupted, to be compiled later".to_owned(),
             Self::Overdue => format!("it takes longer than {} s to compile", limits.wall_s),
             Self::TooMuch => "its machine code is too large".to_owned(),
             Self::BrokeOff => "the compiler's answer is not complete".to_owned(),

@@ -65,6 +65,9 @@ pub trait Compiler: std::fmt::Debug + Send + Sync {
 
     /// Ends every running compilation, and refuses further ones, because the host stops.
     fn cancel(&self) {}
+
+    /// Ends every running compilation, to be begun again at another time.
+    fn interrupt(&self) {}
 }
 
 /// Whether a module may be compiled if the system can't keep the compiler from files and network.

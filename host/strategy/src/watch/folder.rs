@@ -23,6 +23,8 @@ type Found = BTreeMap<String, Files>;
 #[derive(Debug)]
 pub struct Folder {
     folder: PathBuf,
+    /// Plugins that are looked at even if the folder has too many others.
+    known: Vec<String>,
     times: Times,
     entries: BTreeMap<String, Entry>,
     /// Module files whose names were refused.
@@ -46,6 +48,7 @@ impl Folder {
         Self {
             times: Times::of(&config),
             folder: config.folder,
+            known: config.known,
             entries: BTreeMap::new(),
             invalid: BTreeSet::new(),
             is_over: false,
@@ -149,18 +152,20 @@ impl Folder {
     /// Reads the metadata of all known and new plugins.
     fn read_metadata(&mut self) -> Result<(Vec<PluginChange>, Found), WatchError> {
         let names = list::names(&self.folder)?;
-        // Known plugins are looked up by path: a listing may miss a name that is being replaced.
-        let mut wanted: BTreeSet<&String> = self.entries.keys().collect();
-        for name in &names.plugins {
-            if wanted.len() < MAX_MODULES {
-                wanted.insert(name);
+        // Known plugins are looked up by path: a listing may miss a name that is being replaced, or be cut.
+        let known = self.known.iter().filter(|name| list::is_valid(name));
+        let mut found = Found::new();
+        for name in self.entries.keys().chain(known) {
+            let files = Files::stat(&self.folder, name)?;
+            if !files.is_absent() || self.entries.contains_key(name) {
+                found.insert(name.clone(), files);
             }
         }
-        let found: Result<Found, WatchError> = wanted
-            .into_iter()
-            .map(|name| Ok((name.clone(), Files::stat(&self.folder, name)?)))
-            .collect();
-        let found = found?;
+        for name in &names.plugins {
+            if found.len() < MAX_MODULES && !found.contains_key(name) {
+                found.insert(name.clone(), Files::stat(&self.folder, name)?);
+            }
+        }
         for name in found.keys() {
             self.entry(name);
         }
@@ -170,12 +175,10 @@ impl Folder {
     /// Returns the reports about names: too many plugins, invalid names.
     fn report_names(&mut self, names: Names) -> Vec<PluginChange> {
         let mut changes = Vec::new();
-        let is_over = names
-            .plugins
-            .iter()
-            .any(|name| !self.entries.contains_key(name));
+        let mut plugins = names.plugins.iter();
+        let is_over = names.is_cut || plugins.any(|name| !self.entries.contains_key(name));
         if is_over && !self.is_over {
-            changes.push(PluginChange::Note(list::too_many(&self.folder)));
+            changes.push(PluginChange::Note(list::excess(&self.folder, &names)));
         }
         self.is_over = is_over;
         let invalid: BTreeSet<OsString> = names.invalid.into_iter().take(MAX_MODULES).collect();

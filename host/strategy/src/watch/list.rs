@@ -16,9 +16,11 @@ pub(super) struct Names {
     pub(super) plugins: BTreeSet<String>,
     /// Module files whose names are not valid for plugins.
     pub(super) invalid: BTreeSet<OsString>,
+    /// Whether the folder has more entries than are read.
+    pub(super) is_cut: bool,
 }
 
-/// Reads the folder's names.
+/// Reads the folder's names, up to [`MAX_ENTRIES`]: that a name is not among them does not mean that its file is gone.
 pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
     let failed = |source| WatchError::Folder {
         folder: Untrusted::path(folder),
@@ -27,9 +29,8 @@ pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
     let mut names = Names::default();
     for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
         if count == MAX_ENTRIES {
-            return Err(WatchError::TooManyEntries {
-                folder: Untrusted::path(folder),
-            });
+            names.is_cut = true;
+            break;
         }
         let file = entry.map_err(failed)?.file_name();
         match named(&file) {
@@ -43,6 +44,11 @@ pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
         }
     }
     Ok(names)
+}
+
+/// Whether a plugin can have this name: only then does it name a file of the folder.
+pub(super) fn is_valid(name: &str) -> bool {
+    check_strategy_name(name).is_ok()
 }
 
 /// Refuses a module file whose name is not valid for a plugin.
@@ -63,11 +69,17 @@ pub(super) fn refuse_invalid(folder: &Path, file: &OsString) -> Refused {
     }
 }
 
-/// Describes an excess of plugins.
-pub(super) fn too_many(folder: &Path) -> String {
-    format!(
-        "the plugins folder {} has more than {MAX_MODULES} modules; only the first {MAX_MODULES} by name are used: \
-         move the others to another deck",
-        Untrusted::path(folder)
-    )
+/// Describes an excess of plugins or entries.
+pub(super) fn excess(folder: &Path, names: &Names) -> String {
+    let folder = Untrusted::path(folder);
+    match names.is_cut {
+        true => format!(
+            "the plugins folder {folder} has more than {MAX_ENTRIES} entries; modules that the deck does not know may be \
+             overlooked: keep only plugins in it"
+        ),
+        false => format!(
+            "the plugins folder {folder} has more than {MAX_MODULES} modules; only {MAX_MODULES} are used, those that the \
+             deck knows and the first of the others by name: move the rest to another deck"
+        ),
+    }
 }

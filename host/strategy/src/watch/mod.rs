@@ -1,7 +1,7 @@
 //! Watches the plugins folder: finds its plugins, and reports their changes while strategies trade.
 //!
 //! ```text
-//! let found = watch::scan(&folder)?;                        // at the host's start: the plugins that exist now
+//! let found = watch::scan(&folder, &known)?;                // at the host's start: the plugins that exist now
 //! let watcher = Watcher::start(WatchConfig::new(folder), &found, Hints::System, |change| ...)?;
 //! watcher.rescan_now();                                     // the operator's reload
 //! drop(watcher);                                            // ends the thread
@@ -33,8 +33,9 @@
 //!   altogether, leaves running strategies as they are and is reported once. Only a deleted file is
 //!   [`PluginChange::Removed`].
 //! - **Bounds.** [`MAX_MODULES`] plugins, [`MAX_ENTRIES`] names, [`MAX_MODULE`](crate::MAX_MODULE) bytes of a module,
-//!   [`MAX_SETTINGS`] and [`MAX_SIGNATURE`], [`READ_BUDGET`] bytes per poll. Beyond [`MAX_MODULES`], known plugins stay
-//!   and new ones are taken in order of name.
+//!   [`MAX_SETTINGS`] and [`MAX_SIGNATURE`], [`READ_BUDGET`] bytes per poll. Known plugins
+//!   are looked at first and by path, so a folder beyond these bounds neither hides nor removes them; new ones are taken in
+//!   order of name up to [`MAX_MODULES`].
 //!
 //! [`Folder`] implements all of this without a thread or a clock; [`Watcher`] is the thread around it.
 
@@ -66,5 +67,5 @@ pub use hints::Hints;
 pub use kind::FileKind;
 pub use limits::{MAX_ENTRIES, MAX_MODULES, MAX_SETTINGS, MAX_SIGNATURE, READ_BUDGET};
 pub use plugin::{Fingerprint, ModuleContent, Plugin, Sidecar};
-pub use scan::{Scan, scan};
+pub use scan::{Scan, look, scan};
 pub use watcher::Watcher;

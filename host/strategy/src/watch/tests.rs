@@ -404,7 +404,7 @@ fn plugins_loaded_at_the_start_are_not_reported_again() {
     bench.put("b.wasm", &module("b"));
     bench.put("c.wasm", b"junk");
     bench.put("d\n.wasm", b"junk");
-    let found = scan(&bench.path("")).unwrap();
+    let found = scan(&bench.path(""), &[]).unwrap();
     let names: Vec<&str> = found.plugins.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(found.refused.len(), 2);
@@ -424,7 +424,7 @@ fn one_plugin_too_many_is_noted_and_the_first_by_name_are_used() {
     for n in 0..=MAX_MODULES {
         bench.put(&format!("s{n:04}.wasm"), &module(""));
     }
-    let found = scan(&bench.path("")).unwrap();
+    let found = scan(&bench.path(""), &[]).unwrap();
     assert_eq!(found.plugins.len(), MAX_MODULES);
     assert!(found.note.unwrap().contains("more than 1000 modules"));
     let said = bench.rest_and_take();
@@ -435,6 +435,34 @@ fn one_plugin_too_many_is_noted_and_the_first_by_name_are_used() {
     assert_eq!(bench.rest_and_take(), [""; 0], "those that run stay");
     bench.delete("s0000.wasm");
     assert_eq!(bench.rest_and_take(), ["removed s0000", "ready a "]);
+}
+
+#[test]
+fn plugins_that_the_deck_knows_are_found_behind_a_thousand_others() {
+    let mut bench = Bench::new();
+    for n in 0..=MAX_MODULES {
+        bench.put(&format!("a{n}.wasm"), b"");
+    }
+    bench.put("ema.wasm", &module("ema"));
+    let known = ["ema", "../plugins/ema", "absent"].map(str::to_owned);
+    let found = scan(&bench.path(""), &known).unwrap();
+    assert_eq!(found.plugins.len(), 1, "under its name only");
+    assert_eq!(found.refused.len(), MAX_MODULES - 1);
+    assert!(found.note.as_ref().unwrap().contains("1000 modules"));
+    assert!(!found.is_missing("a999"), "it was left out");
+    assert!(found.is_missing("absent") && found.is_missing("../plugins/ema"));
+
+    bench.folder = Folder::new(WatchConfig {
+        known: known.into(),
+        ..WatchConfig::new(bench.path(""))
+    });
+    bench.folder.seed_scan(&found);
+    bench.delete("ema.wasm");
+    let said = bench.rest_and_take();
+    assert_eq!(said[0], "removed ema");
+    assert!(said[1].starts_with("refused a99"), "another took its place");
+    bench.put("ema.wasm", &module("back"));
+    assert_eq!(bench.rest_and_take(), ["ready ema back"]);
 }
 
 #[test]

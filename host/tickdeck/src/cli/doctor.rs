@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::folder::{Deck, scan};
-use tickdeck_model::Untrusted;
+use tickdeck_deck::loading::known_modules;
 use tickdeck_model::format;
+use tickdeck_model::{Registry, Untrusted};
 use tickdeck_settings::config::WasmSettings;
 use tickdeck_strategy::watch::{Plugin, Refused};
 use tickdeck_strategy::{CacheConfig, ResourceLimits, Runtime};
@@ -182,7 +183,10 @@ fn data(deck: &Deck) -> Finding {
 
 fn plugins(deck: &Deck) -> Vec<Finding> {
     const WHAT: &str = "plugins";
-    let found = match scan(&deck.plugins()) {
+    // Settings that can't be read have a finding of their own.
+    let config = deck.config().unwrap_or_default();
+    let known = known_modules(&config, &Registry::new());
+    let found = match scan(&deck.plugins(), &known) {
         Ok(found) if found.plugins.is_empty() && found.refused.is_empty() => {
             return vec![Finding::warn(
                 WHAT,

@@ -2029,7 +2029,7 @@ pub mod tickdeck {
                 }
             }
             /// Modifies a working order, which loses its queue priority unless only its size decreases. Does nothing if the order is
-            /// already done: its last update is on its way.
+            /// already done: its last update is on its way. If a cancel of the order is under way, the answer is `modify-rejected`.
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct Modify {

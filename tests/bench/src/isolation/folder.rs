@@ -74,7 +74,7 @@ fn beside<R>(plugins: &Path, act: impl FnOnce() -> Result<R>) -> Result<R> {
         pace: Pace::REAL,
         stop: stop.clone(),
         idle: true,
-        ..DeckParts::new(Config::default(), scan(plugins)?)
+        ..DeckParts::new(Config::default(), scan(plugins, &[])?)
     })?;
     let (controls, mut feed) = (deck.engine.controls(), deck.feed);
     let acted = std::thread::scope(|scope| {

@@ -54,7 +54,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
         },
         pace: Pace::REAL,
         stop: stop.clone(),
-        ..DeckParts::new(Config::default(), scan(&plugins)?)
+        ..DeckParts::new(Config::default(), scan(&plugins, &[])?)
     })?;
     let controls = deck.engine.controls();
     let (tell, live) = channel();

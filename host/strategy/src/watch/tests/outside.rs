@@ -120,7 +120,7 @@ fn settings_that_cannot_be_read_leave_the_old_plugin() {
     bench.put("ema.toml", b"name = \"\xff\"");
     refuses(&mut bench, "ema.toml: is not UTF-8 text from byte 8 on");
     bench.put("ema.toml", &vec![b'#'; MAX_SETTINGS as usize + 1]);
-    refuses(&mut bench, "ema.toml: is larger than 1024 KiB");
+    refuses(&mut bench, "ema.toml: is larger than 16 KiB");
     bench.delete("ema.toml");
     fs::create_dir(bench.path("ema.toml")).unwrap();
     refuses(&mut bench, "ema.toml: is a folder");
@@ -202,7 +202,7 @@ fn a_file_in_place_of_the_folder_makes_it_unavailable() {
     let said = bench.rest_and_take();
     assert_eq!(said.len(), 1);
     assert!(said[0].contains("Not a directory"), "{said:?}");
-    assert!(scan(&plugins).is_err());
+    assert!(scan(&plugins, &[]).is_err());
 }
 
 #[test]
@@ -231,11 +231,25 @@ fn a_folder_that_may_not_be_read_or_entered_is_unavailable_but_its_plugins_are_n
 }
 
 #[test]
-fn a_folder_with_too_many_entries_is_not_read() {
-    let bench = Bench::new();
+fn a_folder_with_too_many_entries_is_noted_and_hides_and_removes_no_plugin_that_is_known() {
+    let mut bench = Bench::new();
     for n in 0..=MAX_ENTRIES {
         fs::File::create(bench.path(&n.to_string())).unwrap();
     }
-    let error = scan(&bench.path("")).unwrap_err().to_string();
-    assert!(error.contains("more than 20000 entries"), "{error}");
+    bench.put("ema.wasm", &module("a"));
+    let found = scan(&bench.path(""), &["ema".to_owned()]).unwrap();
+    assert!(
+        found
+            .note
+            .as_ref()
+            .unwrap()
+            .contains("more than 20000 entries")
+    );
+    assert_eq!(found.plugins.len(), 1);
+    bench.folder.seed_scan(&found);
+    assert_eq!(bench.rest_and_take(), [""; 0], "it was noted already");
+    bench.swap("ema.wasm", &module("b"));
+    assert_eq!(bench.rest_and_take(), ["ready ema b"]);
+    bench.delete("ema.wasm");
+    assert_eq!(bench.rest_and_take(), ["removed ema"]);
 }

@@ -45,7 +45,7 @@ fn what_a_scan_of_a_relative_folder_refused_is_not_reported_again() {
     let root = tempfile::tempdir_in(&here).unwrap();
     let path = root.path().strip_prefix(&here).unwrap();
     fs::write(path.join("junk.wasm"), "nothing like a module").unwrap();
-    let seen = scan(path).unwrap();
+    let seen = scan(path, &[]).unwrap();
     assert_eq!(seen.refused.len(), 1);
     let (sender, said) = channel();
     let on_change = move |change: PluginChange| {
