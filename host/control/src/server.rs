@@ -64,7 +64,24 @@ struct Shared {
     uid: u32,
     request_within: Duration,
     stopped: AtomicBool,
-    open: Mutex<BTreeMap<u64, Arc<UnixStream>>>,
+    /// By number: the oldest comes first.
+    open: Mutex<BTreeMap<u64, Connection>>,
+}
+
+/// An open connection.
+struct Connection {
+    stream: Arc<UnixStream>,
+    state: ConnectionState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ConnectionState {
+    /// Its request is not complete.
+    Silent,
+    /// The same, and its place was given to another one.
+    Displaced,
+    /// It gets its answer.
+    Asking,
 }
 
 impl std::fmt::Debug for Shared {
@@ -162,8 +179,8 @@ impl Shared {
                 number += 1;
             }
             // Clients that have not sent a request learn that nobody reads; pending answers are still sent.
-            for stream in self.open().values() {
-                drop(stream.shutdown(std::net::Shutdown::Read));
+            for connection in self.open().values() {
+                drop(connection.stream.shutdown(std::net::Shutdown::Read));
             }
         });
     }
@@ -182,16 +199,20 @@ impl Shared {
             return refuse(&stream, "only the user who runs the host may control it");
         }
         let stream = Arc::new(stream);
-        if self.open().len() >= MAX_CONNECTIONS {
+        if !self.make_room() {
             let message = format!("{MAX_CONNECTIONS} other connections are open: try again");
             return refuse(&stream, &message);
         }
-        self.open().insert(number, Arc::clone(&stream));
+        let connection = Connection {
+            stream: Arc::clone(&stream),
+            state: ConnectionState::Silent,
+        };
+        self.open().insert(number, connection);
         let served = Arc::clone(&stream);
         let started = Builder::new()
             .name("control-client".to_owned())
             .spawn_scoped(scope, move || {
-                self.serve(&served);
+                self.serve(number, &served);
                 self.open().remove(&number);
             });
         if started.is_err() {
@@ -200,8 +221,45 @@ impl Shared {
         }
     }
 
-    fn serve(&self, stream: &UnixStream) {
+    /// Makes room for another connection; false if every place is taken by a client that gets its answer. One that has not
+    /// asked yet gives its place away, the oldest first: whoever opens connections and says nothing keeps no operator out.
+    fn make_room(&self) -> bool {
+        let mut open = self.open();
+        let has_place = |one: &&Connection| one.state != ConnectionState::Displaced;
+        if open.values().filter(has_place).count() < MAX_CONNECTIONS {
+            return true;
+        }
+        let mut places = open.values_mut();
+        let Some(silent) = places.find(|one| one.state == ConnectionState::Silent) else {
+            return false;
+        };
+        silent.state = ConnectionState::Displaced;
+        // Its thread reads the end, says why, and is gone.
+        drop(silent.stream.shutdown(std::net::Shutdown::Read));
+        true
+    }
+
+    /// Notes that a connection's request is complete; false if its place was given away before.
+    fn keeps_its_place(&self, number: u64) -> bool {
+        let mut open = self.open();
+        let connection = open.get_mut(&number);
+        connection.is_some_and(|connection| {
+            let keeps = connection.state != ConnectionState::Displaced;
+            if keeps {
+                connection.state = ConnectionState::Asking;
+            }
+            keeps
+        })
+    }
+
+    fn serve(&self, number: u64, stream: &UnixStream) {
         let line = read_line(stream, MAX_LINE, self.request_within);
+        if !self.keeps_its_place(number) {
+            let message = format!(
+                "{MAX_CONNECTIONS} other connections were opened before the request was complete: try again"
+            );
+            return refuse(stream, &message);
+        }
         let request = line
             .map_err(|problem| self.unread(problem))
             .and_then(|line| read_request(&line).map_err(misread));
@@ -243,7 +301,7 @@ impl Shared {
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<UnixStream>>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Connection>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

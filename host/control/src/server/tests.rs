@@ -391,6 +391,26 @@ fn one_connection_too_many_is_refused_and_the_others_are_answered() {
     }
 }
 
+#[test]
+fn connections_that_say_nothing_keep_no_operator_out() {
+    let (_folder, path) = folder();
+    let _server = open(&path);
+    let silent: Vec<UnixStream> = (0..2 * MAX_CONNECTIONS)
+        .map(|_| UnixStream::connect(&path).unwrap())
+        .collect();
+    let answer = ask(&path, &Request::Status);
+    assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    let displaced = read_line(&silent[0], MAX_LINE, PATIENT).unwrap();
+    let displaced = crate::protocol::read_answer(&displaced).unwrap();
+    let Answer::Refused { message } = displaced else {
+        panic!("{displaced:?}");
+    };
+    assert!(
+        message.contains("before the request was complete"),
+        "{message}"
+    );
+}
+
 /// Returns the error of a client whose host answers with `bytes` and closes the connection.
 fn error_on(bytes: &'static [u8]) -> ControlError {
     let (_folder, path) = folder();

@@ -11,7 +11,7 @@ use tickdeck_model::{StrategyId, Timestamp};
 const LAST_STATES_NS: u64 = 500_000_000;
 
 /// How much of it is recorded: the recorder has to take it in at once.
-const LAST_STATES_BYTES: usize = 64 << 20;
+const LAST_STATES_BYTES: usize = 8 << 20;
 
 impl Engine {
     /// Records the run from here on.
