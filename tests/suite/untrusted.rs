@@ -402,7 +402,7 @@ fn a_module_that_does_not_fit_the_settings_is_left_out_and_the_others_start() {
     for (guest, setting) in [
         (
             counting("1.0.0").component(),
-            "no parameter `instrument` at tickdeck.toml:5",
+            "tickdeck.toml:5: no parameter `instrument`",
         ),
         (
             takes.parameter("mandatory", None).component(),
@@ -410,14 +410,14 @@ fn a_module_that_does_not_fit_the_settings_is_left_out_and_the_others_start() {
         ),
         (
             module("ema-cross"),
-            "no instrument `DOGE-USD` in this deck at tickdeck.toml:5",
+            "tickdeck.toml:5: trades of `{instrument}`: no instrument `DOGE-USD` in this deck",
         ),
     ] {
         folder.put("guest", &guest);
         let deck = assemble(parts(&settings, folder.path())).unwrap();
         let why = &deck.skipped["guest"];
         assert!(
-            why.contains("guest.wasm: ") && why.contains(setting),
+            why.contains("guest.wasm does not fit: ") && why.contains(setting),
             "{why}"
         );
         let started = deck.setup.started.iter().map(|one| one.name.as_str());

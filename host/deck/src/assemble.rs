@@ -14,7 +14,8 @@ use crate::lifecycle::{
     EndedStrategy, ManagerSetup, SaveNames, StrategyHistory, first_generation, quarantined, waits,
 };
 use crate::loading::{
-    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names, strategies_of,
+    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names,
+    first_skipped, strategies_of,
 };
 use crate::machine_memory;
 use crate::open_venues::{OpenVenues, account_currency};
@@ -172,7 +173,10 @@ pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
     let registry = Arc::new(registry);
     let (starts, loaded) = start_all(&loader, loaded, &registry)?;
     if starts.is_empty() && !parts.may_wait(&loaded) {
-        bail!("no strategy can run{}", reasons(&loaded.skipped));
+        bail!(
+            "no strategy can run{}",
+            reasons(&loaded.skipped, &parts.config)
+        );
     }
     let history = history_of(&loaded);
     let OpenVenues {
@@ -543,15 +547,19 @@ fn start_all(
 }
 
 /// Returns why nothing runs.
-fn reasons(skipped: &Skipped) -> String {
+fn reasons(skipped: &Skipped, config: &Config) -> String {
     if skipped.is_empty() {
         return ": the plugins folder is empty".to_owned();
     }
-    let reasons: Vec<String> = skipped
+    let (first, more) = first_skipped(skipped, config);
+    let mut lines: Vec<String> = first
         .iter()
         .map(|(name, why)| format!("\n  {name}: {why}"))
         .collect();
-    reasons.concat()
+    if more > 0 {
+        lines.push(format!("\n  and {more} more"));
+    }
+    lines.concat()
 }
 
 /// Returns the history of the strategies at the start.

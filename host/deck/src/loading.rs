@@ -370,14 +370,14 @@ impl StrategyLoader {
             | ParameterError::Invalid { name: key, .. }) = error;
             let (own, theirs) = (settings.parameters.get(key), sidecar.parameters.get(key));
             match (own, theirs) {
-                (Some(own), _) => format!("{error} at {}:{}", self.config.file, own.line),
-                (None, Some(theirs)) => format!("{error} at {}:{}", sidecar.file, theirs.line),
+                (Some(own), _) => format!("{}:{}: {error}", self.config.file, own.line),
+                (None, Some(theirs)) => format!("{}:{}: {error}", sidecar.file, theirs.line),
                 (None, None) => format!("{error} in [strategies.{name}.parameters] of {FILE_NAME}"),
             }
         };
         let problems = first_few(errors.iter().map(problem), "; ");
         LoadFailure::Module(format!(
-            "{file}: {problems}; `tickdeck check` shows what it takes"
+            "{file} does not fit: {problems} (`tickdeck check` shows what it takes)"
         ))
     }
 
@@ -394,12 +394,12 @@ impl StrategyLoader {
             };
             let named = |value: &&Located<String>| value.value == *symbol;
             match settings.parameters.values().find(named) {
-                Some(value) => format!("{error} at {}:{}", self.config.file, value.line),
+                Some(value) => format!("{}:{}: {error}", self.config.file, value.line),
                 None => error.to_string(),
             }
         };
         let problems = first_few(errors.iter().map(problem), "; ");
-        LoadFailure::Module(format!("{file}: {problems}"))
+        LoadFailure::Module(format!("{file} does not fit: {problems}"))
     }
 
     /// Starts a strategy in a version, with its capital; `left`: its state in the engine, if it ran before.
@@ -533,6 +533,25 @@ fn list_of(names: &BTreeSet<String>) -> String {
 /// Strategies that do not run, with the reasons.
 pub type Skipped = BTreeMap<String, String>;
 
+/// How many strategies that do not run are listed.
+const MOST_SKIPPED: usize = 20;
+
+/// Returns the first strategies that do not run, with the reasons, and how many more there are. Those that the settings name come
+/// first: a folder full of other files must not hide them.
+pub fn first_skipped<'a>(
+    skipped: &'a Skipped,
+    config: &Config,
+) -> (Vec<(&'a str, &'a str)>, usize) {
+    let (mut named, others): (Vec<_>, Vec<_>) = skipped
+        .iter()
+        .map(|(name, why)| (name.as_str(), why.as_str()))
+        .partition(|(name, _)| config.strategies.contains_key(*name));
+    named.extend(others);
+    let more = named.len().saturating_sub(MOST_SKIPPED);
+    named.truncate(MOST_SKIPPED);
+    (named, more)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -572,6 +591,19 @@ mod tests {
             line_up(text).unwrap(),
             [pair("ema", "ema"), pair("slow", "ema")]
         );
+    }
+
+    #[test]
+    fn what_the_settings_name_is_listed_before_a_thousand_others_that_do_not_run() {
+        let config = Config::parse("t", "[strategies.ema]\n").unwrap();
+        let mut skipped: Skipped = (0..1_000)
+            .map(|n| (format!("a{n}"), "is empty".to_owned()))
+            .collect();
+        skipped.insert("ema".to_owned(), "is truncated".to_owned());
+        let (first, more) = first_skipped(&skipped, &config);
+        assert_eq!((first[0], first[1].0), (("ema", "is truncated"), "a0"));
+        assert_eq!(first.len() + more, 1_001);
+        assert_eq!(first.len(), MOST_SKIPPED);
     }
 
     #[test]

@@ -2,15 +2,16 @@
 //!
 //! Most replays need none: an honest strategy's decisions do not depend on batches, and large ones are fast. A strategy that was
 //! found to decide differently gets its own from the beginning. When a run is resumed, every strategy gets its own from where
-//! the states were last recorded: up to there they were compared, and from there on it reaches the state that it had.
+//! its state was last recorded: up to there it was compared, and from there on the strategy reaches the state that it had.
 
 use crate::actions_reel::ActionsReel;
 use crate::codec::{ActionsRecord, RecordKind};
 use crate::layout::{ACTIONS, SCHEMA_WITH_BATCHES};
+use crate::manifest::RunManifest;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches};
+use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches, RecordedChange};
 use tickdeck_journal::segments;
 use tickdeck_model::StrategyId;
 
@@ -24,14 +25,9 @@ pub struct BatchesAgain {
     tails: Option<Tails>,
 }
 
-/// Where the states were last recorded.
+/// Where the state of each strategy of a run was last recorded, or where it was started.
 #[derive(Debug, Clone, Default)]
-struct Tails {
-    /// Those of all strategies at once.
-    of_all: Tail,
-    /// Those recorded one by one since.
-    by_strategy: BTreeMap<StrategyId, Tail>,
-}
+struct Tails(BTreeMap<StrategyId, Tail>);
 
 /// Where a state was last recorded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,43 +85,57 @@ impl BatchesAgain {
 
     pub(crate) fn from(&self) -> Option<u64> {
         match self.strategies.is_empty() {
-            true => self.tails.as_ref().map(Tails::earliest),
+            true => self.tails.as_ref()?.earliest(),
             false => Some(0),
         }
     }
 }
 
 impl Tails {
-    fn of(&self, strategy: StrategyId) -> Tail {
-        self.by_strategy
-            .get(&strategy)
-            .copied()
-            .unwrap_or(self.of_all)
+    /// Those of a run that began with these strategies.
+    fn of_start(strategies: impl IntoIterator<Item = StrategyId>) -> Self {
+        let begin = |strategy| (strategy, Tail::default());
+        Self(strategies.into_iter().map(begin).collect())
     }
 
-    /// The first event from which on some strategy needs its own batches.
-    fn earliest(&self) -> u64 {
-        self.of_all.event
+    /// Takes in an effect of the run, and its place.
+    fn note(&mut self, effect: &Effect, place: Tail) {
+        match effect {
+            Effect::Asked {
+                strategy: Some(strategy),
+            } => drop(self.0.insert(*strategy, place)),
+            Effect::Asked { strategy: None } => self.0.values_mut().for_each(|tail| *tail = place),
+            Effect::Changed {
+                what: RecordedChange::Start { strategy, .. },
+                ..
+            } => drop(self.0.insert(*strategy, place)),
+            _ => {}
+        }
+    }
+
+    fn of(&self, strategy: StrategyId) -> Tail {
+        self.0.get(&strategy).copied().unwrap_or_default()
+    }
+
+    /// The first event from which on a strategy needs its own batches.
+    fn earliest(&self) -> Option<u64> {
+        self.0.values().map(|tail| tail.event).min()
     }
 }
 
-/// Finds where the states were last recorded; at the beginning if they never were.
+/// Finds where the states were last recorded.
 fn last_states(folder: &Path) -> Result<Tails> {
+    let manifest = RunManifest::read(folder)?;
+    let names = manifest.registry()?;
+    let began = manifest.strategies.iter();
+    let mut tails = Tails::of_start(began.filter_map(|one| names.find_strategy(&one.name)));
     let mut effects = ActionsReel::open(folder, RecordKind::Effect)?;
-    let mut last = Tails::default();
     while let Some((record, effect)) = effects.next()? {
-        if let ActionsRecord::Effect(event, Effect::Asked { strategy }) = effect {
-            let tail = Tail { event, record };
-            match strategy {
-                Some(strategy) => drop(last.by_strategy.insert(strategy, tail)),
-                None => {
-                    last.by_strategy.clear();
-                    last.of_all = tail;
-                }
-            }
+        if let ActionsRecord::Effect(event, effect) = effect {
+            tails.note(&effect, Tail { event, record });
         }
     }
-    Ok(last)
+    Ok(tails)
 }
 
 /// Reads the batches of a strategy from the actions reel, which is opened on the first read.
@@ -161,5 +171,42 @@ impl ReelBatches {
 impl BatchSource for ReelBatches {
     fn next(&mut self) -> Option<OfferedBatches> {
         self.read().ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_batches_begin_where_the_first_strategy_needs_them() {
+        let [first, second, third] = [1, 2, 3].map(StrategyId);
+        let place = |event| Tail {
+            event,
+            record: 2 * event,
+        };
+        let asked = |strategy| Effect::Asked { strategy };
+        let mut tails = Tails::of_start([first, second]);
+        assert_eq!(tails.earliest(), Some(0));
+        tails.note(&asked(Some(first)), place(100));
+        assert_eq!(tails.earliest(), Some(0), "the second has none yet");
+        tails.note(&asked(Some(second)), place(200));
+        assert_eq!(tails.earliest(), Some(100));
+        assert_eq!(tails.of(second).record, 400);
+        let what = RecordedChange::Start {
+            strategy: third,
+            name: "third".to_owned(),
+            allocation: Vec::new(),
+            next_order: 1,
+            last_order: 2,
+            spec: "".into(),
+        };
+        tails.note(&Effect::Changed { at: 0, what }, place(250));
+        tails.note(&asked(Some(first)), place(300));
+        assert_eq!(tails.earliest(), Some(200));
+        assert_eq!(tails.of(third).event, 250);
+        // As runs before recorded them.
+        tails.note(&asked(None), place(400));
+        assert_eq!(tails.earliest(), Some(400));
     }
 }

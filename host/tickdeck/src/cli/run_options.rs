@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tickdeck_control::{Server, socket_path};
 use tickdeck_deck::RunningDeck;
 use tickdeck_deck::clock::Pace;
+use tickdeck_deck::loading::first_skipped;
 use tickdeck_deck::operator::Operator;
 use tickdeck_deck::private_process::keep_memory_private;
 use tickdeck_deck::request::{Overrides, RunRequest};
@@ -85,7 +86,7 @@ impl RunOptions {
         let display = self.display();
         let unattended = shown.ends_unattended && display != Display::Live;
         let limit = self.limit(unattended, &request.config);
-        let stop = request.stop.clone();
+        let (stop, config) = (request.stop.clone(), request.config.clone());
         let deck = tickdeck_deck::start(request.parts()?)?;
         let at_leisure = CancelToken::default();
         let ends = EndsInTime::watch(
@@ -93,7 +94,7 @@ impl RunOptions {
             deck.engine.controls(),
             deck.feed.clone(),
         )?;
-        report_inactive(&deck);
+        report_inactive(&deck, &config);
         if display == Display::Lines {
             let time = limit.map_or_else(String::new, |limit| {
                 format!(", for {} s", limit.as_secs_f64())
@@ -196,9 +197,15 @@ impl RunOptions {
 }
 
 /// Reports which strategies do not run, or not yet.
-fn report_inactive(deck: &RunningDeck) {
-    for (name, why) in &deck.skipped {
+fn report_inactive(deck: &RunningDeck, config: &Config) {
+    let (skipped, more) = first_skipped(&deck.skipped, config);
+    for (name, why) in skipped {
         note(format!("{name} does not run: {}", log_entry(why)));
+    }
+    if more > 0 {
+        note(format!(
+            "{more} more do not run: `tickdeck strategies` lists them"
+        ));
     }
     for (name, asks) in &deck.waiting {
         note(format!(
