@@ -256,6 +256,36 @@ fn a_real_host_trades_beside_modules_that_can_t_be_compiled() {
 /// The number by which Linux knows the idle priority.
 const IDLE: &str = "5";
 
+/// Waits until the first process that `host` starts compiles at idle priority, with all its threads.
+fn wait_for_an_idle_child_of(host: u32) {
+    let begun = Instant::now();
+    loop {
+        let child = children_of(host).into_iter().next();
+        let policies = child.map_or_else(Vec::new, |child| policies(&child));
+        if !policies.is_empty() && policies.iter().all(|one| one == IDLE) {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing compiles at idle priority"
+        );
+        std::thread::yield_now();
+    }
+}
+
+/// The scheduling policies of a process's threads.
+fn policies(process: &Path) -> Vec<String> {
+    let threads = std::fs::read_dir(process.join("task")).into_iter().flatten();
+    let lines =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let policy = |line: String| {
+        // The fields behind the name, which may have blanks: the 39th of them is the policy.
+        let (_, fields) = line.rsplit_once(')')?;
+        fields.split_whitespace().nth(38).map(str::to_owned)
+    };
+    lines.filter_map(policy).collect()
+}
+
 #[test]
 fn what_compiles_beside_trading_runs_only_when_nothing_else_wants_to() {
     let deck = deck("[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\ncompile_cpu_s = 20\n");
@@ -268,29 +298,35 @@ fn what_compiles_beside_trading_runs_only_when_nothing_else_wants_to() {
     lines.find(|line| line.contains("is live")).unwrap();
     let module = deck.path().join("plugins/laborious.wasm");
     std::fs::write(module, laborious(4_000)).unwrap();
-    let begun = Instant::now();
-    let child = loop {
-        if let Some(child) = children_of(host.id()).into_iter().next() {
-            break child;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "nothing compiles"
-        );
-        std::thread::yield_now();
-    };
-    let policies: Vec<String> = std::fs::read_dir(child.join("task"))
-        .unwrap()
-        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
-        .collect();
+    wait_for_an_idle_child_of(host.id());
     host.kill().unwrap();
     host.wait().unwrap();
-    assert!(!policies.is_empty());
-    for line in policies {
-        // The fields behind the name, which may have blanks: the 39th of them is the policy.
-        let fields = line.rsplit(')').next().unwrap();
-        assert_eq!(fields.split_whitespace().nth(38), Some(IDLE), "{line}");
-    }
+}
+
+#[test]
+fn what_compiles_beside_trading_is_ready_in_time_where_every_core_is_busy() {
+    let compiler = child(binary(), CompileLimits::default());
+    compiler.give_way();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let compiling = scope.spawn(|| {
+            // One core, which the thread below keeps busy: an idle child would take minutes.
+            tickdeck_deck::affinity::pin(0);
+            let busy = scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
+            });
+            let began = Instant::now();
+            let compiled = compiler.compile(&job(&laborious(200)));
+            is_done.store(true, Ordering::Release);
+            busy.join().unwrap();
+            compiled.unwrap();
+            began.elapsed()
+        });
+        let took = compiling.join().unwrap();
+        assert!(took < Duration::from_secs(60), "{took:?}");
+    });
 }
 
 #[test]

@@ -39,23 +39,6 @@ pub fn run_for_strategies<T: Send>(name: &str, work: impl FnOnce() -> T + Send) 
     })
 }
 
-/// Runs work on a thread that gives way to trading, and waits for it: that thread, and the threads and processes that the
-/// work starts, stay off the trading cores and run on the others only when nothing else wants to. For work that trading never
-/// waits for and that shares no lock with a trading thread: it might not get the CPU to release it.
-///
-/// # Errors
-/// The system has no thread left.
-pub(crate) fn run_giving_way<T: Send>(
-    cores: &[usize],
-    work: impl FnOnce() -> T + Send,
-) -> io::Result<T> {
-    run_for_strategies("loading", || {
-        keep_off(cores);
-        tickdeck_strategy::take_idle_priority();
-        work()
-    })
-}
-
 /// Keeps this thread, and those that it starts from now on, off these cores. Does nothing if no core would be left, or
 /// if the system does not support it.
 fn keep_off(cores: &[usize]) {
@@ -79,8 +62,8 @@ fn keep_off(cores: &[usize]) {
 }
 
 /// Yields to trading: this thread, and those that it starts from now on, stay off the trading cores and run at a low priority
-/// on the others. For work that a strategy may wait for, such as its next instance, or that shares a lock with the kernel,
-/// such as that of the operators' feed.
+/// on the others. Not at the idle priority: where every core is busy, that would never let them through, while a strategy waits
+/// for its next instance, the kernel for a lock of theirs, or an operator for a new version.
 pub fn yield_to_trading(cores: &[usize]) {
     keep_off(cores);
     // Linux has per-thread priorities. If refused, only the precedence is lost.

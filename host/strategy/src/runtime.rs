@@ -201,6 +201,11 @@ impl Runtime {
         self.inner.compiler.interrupt();
     }
 
+    /// Has compilations that begin from now on yield to everything else, because the deck trades.
+    pub fn compilations_give_way(&self) {
+        self.inner.compiler.give_way();
+    }
+
     /// Loads a module and returns everything known about it, for `tickdeck check`.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The manager's thread, and the handle by which operators reach it.
 
-use crate::affinity::{run_giving_way, spawn_for_strategies, yield_to_trading};
+use crate::affinity::{run_for_strategies, spawn_for_strategies, yield_to_trading};
 use crate::compile_queue::CompileQueue;
 use crate::feed::{OperatorFeed, ReportedChange};
 use crate::lifecycle::manager::Manager;
@@ -48,7 +48,9 @@ impl StrategyManager {
         let reported = follow(&setup.loader.feed, messages.clone());
         let runtime = setup.loader.runtime.clone();
         let cores = setup.loader.config.engine.pin.clone();
+        runtime.compilations_give_way();
         let start = || -> Result<_> {
+            yield_to_trading(&cores);
             let watcher = setup.folder.as_ref().map(|folder| {
                 let messages = messages.clone();
                 // An error means that the thread has ended, which nobody needs to know.
@@ -65,7 +67,8 @@ impl StrategyManager {
             let queue = queue.context("cannot start a thread for compiling")?;
             Ok((watcher.transpose()?, queue))
         };
-        let started = run_giving_way(&cores, start).context("cannot start a thread for loading")?;
+        let started =
+            run_for_strategies("loading", start).context("cannot start a thread for loading")?;
         let (watcher, queue) = started?;
         let pending = PendingModules::new(queue, messages.clone());
         let manager = Manager::new(setup, engine.clone(), reported, watcher, pending);

@@ -5,6 +5,7 @@
 //! compromised compiler can still return code of its choice: the child keeps the host available, but the compiler remains part
 //! of the trusted code base (`docs/SECURITY.md`).
 
+use crate::compile::idle::{is_starved, make_idle};
 use crate::compile::port::{Compilation, CompileJob, CompileLimits, Compiler, Confinement};
 use crate::compile::rules::Rules;
 use crate::compile::wire::{AnswerHeader, JobHeader, read_header, write_header};
@@ -61,13 +62,17 @@ pub struct ChildCompiler {
     is_canceled: AtomicBool,
     /// How often everything that compiled was interrupted.
     interruptions: AtomicU64,
+    /// Whether children that begin now yield to everything else.
+    gives_way: AtomicBool,
 }
 
-/// Until when a wait for the child lasts: to a time, or to the next interruption.
+/// Until when a wait for the child lasts: to a time, to the next interruption, or until an idle child is found to be starved.
 #[derive(Clone, Copy)]
 struct Until {
+    began: Instant,
     deadline: Instant,
     interruptions: u64,
+    idle_child: Option<u32>,
 }
 
 impl ChildCompiler {
@@ -79,6 +84,7 @@ impl ChildCompiler {
             confinement,
             is_canceled: AtomicBool::new(false),
             interruptions: AtomicU64::new(0),
+            gives_way: AtomicBool::new(false),
         }
     }
 
@@ -98,10 +104,13 @@ impl ChildCompiler {
             .spawn()
     }
 
-    fn until(&self, within: Duration) -> Until {
+    fn until(&self, within: Duration, idle_child: Option<u32>) -> Until {
+        let began = Instant::now();
         Until {
-            deadline: Instant::now() + within,
+            began,
+            deadline: began + within,
             interruptions: self.interruptions.load(Ordering::Acquire),
+            idle_child,
         }
     }
 
@@ -113,17 +122,39 @@ impl ChildCompiler {
             Some(Failure::Interrupted)
         } else if Instant::now() >= until.deadline {
             Some(Failure::Overdue)
+        } else if (until.idle_child).is_some_and(|child| is_starved(child, until.began.elapsed())) {
+            Some(Failure::Starved)
         } else {
             None
         }
     }
 
+    /// Compiles in a fresh child, which yields to everything else if it `is_idle`.
+    fn attempt(&self, job: &CompileJob<'_>, is_idle: bool) -> Result<Answer, Failure> {
+        if let Some(failure) = self.ends(self.until(LOOK, None)) {
+            return Err(failure);
+        }
+        let mut child = self.start().map_err(Failure::NotStarted)?;
+        let is_idle = is_idle && make_idle(&child);
+        let answer = self.converse(&mut child, job, is_idle);
+        // It has ended, or must.
+        let _ = child.kill();
+        let _ = child.wait();
+        answer
+    }
+
     /// Sends the job, and reads the answer and the end of the child.
-    fn converse(&self, child: &mut Child, job: &CompileJob<'_>) -> Result<Answer, Failure> {
+    fn converse(
+        &self,
+        child: &mut Child,
+        job: &CompileJob<'_>,
+        is_idle: bool,
+    ) -> Result<Answer, Failure> {
         let lost = || Failure::Lost("its pipes are missing".to_owned());
         let input = child.stdin.take().ok_or_else(lost)?;
         let output = child.stdout.take().ok_or_else(lost)?;
-        let until = self.until(Duration::from_secs(self.limits.wall_s.into()));
+        let idle_child = is_idle.then(|| child.id());
+        let until = self.until(Duration::from_secs(self.limits.wall_s.into()), idle_child);
         let answer = std::thread::scope(|scope| {
             // A child that ends early closes the pipe; its exit status says why.
             scope.spawn(move || drop(send(input, job)));
@@ -145,7 +176,7 @@ impl ChildCompiler {
         });
         match answer {
             Err(failure) if !failure.is_by_the_child() => Err(failure),
-            answer => match self.wait(child, self.until(ENDING))? {
+            answer => match self.wait(child, self.until(ENDING, None))? {
                 status if status.success() => answer,
                 // How it ended explains why the answer broke off.
                 status => Err(Failure::Ended(status)),
@@ -174,16 +205,11 @@ impl Compiler for ChildCompiler {
             file: job.file.to_owned(),
             problem,
         };
-        if let Some(failure) = self.ends(self.until(LOOK)) {
-            return Err(failed(failure.explain(self.limits)));
+        let mut answer = self.attempt(job, self.gives_way.load(Ordering::Acquire));
+        if matches!(answer, Err(Failure::Starved)) {
+            // Every core is busy for good. A priority can't be raised again, so it begins anew with that of this thread.
+            answer = self.attempt(job, false);
         }
-        let mut child = self
-            .start()
-            .map_err(|error| failed(format!("its process cannot be started: {error}")))?;
-        let answer = self.converse(&mut child, job);
-        // It has ended, or must.
-        let _ = child.kill();
-        let _ = child.wait();
         let Answer { header, code } =
             answer.map_err(|failure| failed(failure.explain(self.limits)))?;
         let compiled = header.outcome?;
@@ -201,6 +227,10 @@ impl Compiler for ChildCompiler {
 
     fn interrupt(&self) {
         self.interruptions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn give_way(&self) {
+        self.gives_way.store(true, Ordering::Release);
     }
 }
 
@@ -278,9 +308,12 @@ fn read_within(
 
 /// Why there is no answer.
 enum Failure {
+    NotStarted(io::Error),
     Canceled,
     Interrupted,
     Overdue,
+    /// It yields to everything else, and that leaves it next to nothing.
+    Starved,
     TooMuch,
     /// It closed its pipe in the middle.
     BrokeOff,
@@ -304,6 +337,8 @@ impl Failure {
 
     fn explain(self, limits: CompileLimits) -> String {
         match self {
+            Self::NotStarted(error) => format!("its process cannot be started: {error}"),
+            Self::Starved => "other work keeps every core busy".to_owned(),
             Self::Canceled => "the host is shutting down".to_owned(),
             Self::Interrupted => "it was interrupted, to be compiled later".to_owned(),
             Self::Overdue => format!("it takes longer than {} s to compile", limits.wall_s),

@@ -7,6 +7,7 @@
 
 mod child;
 mod confine;
+mod idle;
 mod pipeline;
 mod port;
 mod rules;

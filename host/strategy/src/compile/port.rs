@@ -68,6 +68,9 @@ pub trait Compiler: std::fmt::Debug + Send + Sync {
 
     /// Ends every running compilation, to be begun again at another time.
     fn interrupt(&self) {}
+
+    /// Has compilations that begin from now on yield to everything else, because the deck trades.
+    fn give_way(&self) {}
 }
 
 /// Whether a module may be compiled if the system can't keep the compiler from files and network.
