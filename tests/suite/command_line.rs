@@ -2,6 +2,7 @@
 
 use crate::support::plugins::{EXAMPLES, plugins, root, sample};
 use crate::support::process::{binary, command, deck, error_of, last_object, signal, tickdeck};
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -87,6 +88,89 @@ fn data_check_counts_a_capture_against_the_exchange_s_own_quotes() {
         (file["gaps"].as_u64(), file["duplicates"].as_u64()),
         (Some(0), Some(0))
     );
+}
+
+#[test]
+fn a_deck_trades_a_capture_in_another_quote_currency_from_the_balance_that_it_sets() {
+    let settings = format!(
+        "[venue]\nkind = \"capture\"\nfiles = [\"{}\"]\nbalance = 500_000\n\
+         [strategies.market-maker.parameters]\ninstrument = \"BTCFDUSD\"\n",
+        case("quote-is-fdusd.gz")
+    );
+    let deck = deck(&settings);
+    std::fs::copy(
+        plugins().join("market-maker.wasm"),
+        deck.path().join("plugins/market-maker.wasm"),
+    )
+    .unwrap();
+    let arguments = ["run", "--pace", "max", "--no-watch", "--json"];
+    let summary = last_object(&tickdeck(deck.path(), &arguments));
+    assert!(summary["fills"].as_u64() > Some(0), "{summary}");
+    assert_eq!(summary["currency"], "FDUSD");
+    let capital = summary["capital"].as_f64().unwrap();
+    assert!((499_000.0..501_000.0).contains(&capital), "{summary}");
+    assert_eq!(summary["balances"]["USDT"], Value::Null, "{summary}");
+}
+
+/// A capture with a known fault.
+fn case(name: &str) -> String {
+    let cases = root().join("host/gateway/tests/data/cases");
+    cases.join(name).display().to_string()
+}
+
+#[test]
+fn data_check_has_a_verdict_and_an_exit_code_of_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.gz");
+    let whole = std::fs::read(sample()).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let cut = cut.display().to_string();
+    let (good, faulty) = (case("zero-padded.gz"), case("ids-went-back.txt"));
+    for (files, verdict, code) in [
+        (vec![&good], "complete", 0),
+        (vec![&faulty, &good], "faulty", 4),
+        (vec![&good, &cut, &faulty], "broken", 5),
+        (vec![&cut, &"nowhere.gz".to_owned()], "unreadable", 1),
+    ] {
+        let mut arguments = vec!["data", "check", "--json"];
+        arguments.extend(files.iter().map(|file| file.as_str()));
+        let output = tickdeck(root(), &arguments);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(checked["verdict"], verdict, "{checked}");
+        assert_eq!(checked["files"].as_array().unwrap().len(), files.len());
+    }
+    let output = tickdeck(root(), &["data", "check", &case("crossed-book.txt")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("bid 101.50 x 10.00000"), "{text}");
+    assert!(!text.contains("Price("), "{text}");
+}
+
+#[test]
+fn a_run_on_faulty_data_says_so_in_words_in_json_and_by_its_exit_code() {
+    for (file, code, words) in [
+        (case("usdm-futures-head.gz"), 0, None),
+        (
+            case("ids-went-back.txt"),
+            4,
+            Some("the update ids went back from 5 to 1 in a newer diff"),
+        ),
+    ] {
+        let arguments = ["demo", "--capture", &file, "--pace", "max"];
+        let output = tickdeck(root(), &arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{file}: {text}");
+        match words {
+            Some(words) => assert!(text.contains(words), "{text}"),
+            None => assert!(!text.contains("data of"), "{text}"),
+        }
+        let output = tickdeck(root(), &[&arguments[..], &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(code));
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let data = &summary["data"][0];
+        assert_eq!(data["venue"], "BINANCE", "{summary}");
+        assert_eq!(data["faults"].as_u64() > Some(0), code == 4, "{summary}");
+    }
 }
 
 #[test]

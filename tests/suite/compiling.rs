@@ -275,7 +275,9 @@ fn wait_for_an_idle_child_of(host: u32) {
 
 /// The scheduling policies of a process's threads.
 fn policies(process: &Path) -> Vec<String> {
-    let threads = std::fs::read_dir(process.join("task")).into_iter().flatten();
+    let threads = std::fs::read_dir(process.join("task"))
+        .into_iter()
+        .flatten();
     let lines =
         threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
     let policy = |line: String| {

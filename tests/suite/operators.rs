@@ -276,6 +276,15 @@ fn every_command_answers_people_in_words_and_programs_in_json() {
             .ask(&format!("strategies {command} --all --json"))
             .json();
         assert!(done["done"]["message"].is_string(), "{done}");
+        // Whoever was told of a change sees it at once.
+        let list = host.ask("strategies --json").json()["strategies"].clone();
+        let states: Vec<&Value> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["state"])
+            .collect();
+        assert_eq!(states, [state, state], "{command}");
         host.state("calm", state);
         host.ask("strategies resume --all").text();
         host.state("calm", "running");
@@ -360,8 +369,20 @@ fn what_was_approved_stays_approved_for_the_next_run() {
     );
     let text = host.ask("strategies show guest").text();
     assert!(text.contains("guest 1.0.0: waiting for approval"), "{text}");
-    let done = host.ask("strategies approve guest").text();
-    assert_eq!(done, "guest 1.0.0 trades\n");
+    // Without a terminal, nobody can be asked.
+    let Answer(_, unasked) = host.ask("strategies approve guest");
+    assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
+    let shown = String::from_utf8(unasked.stderr).unwrap();
+    assert!(
+        shown.contains("asks for 50,000") && shown.contains("approve guest --yes`"),
+        "{shown}"
+    );
+    host.state("guest", "waiting for approval");
+    let Answer(_, done) = host.ask("strategies approve guest --yes");
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert_eq!(done.stdout, b"guest 1.0.0 trades\n");
+    let granted = String::from_utf8(done.stderr).unwrap();
+    assert!(granted.contains("asks for 50,000"), "{granted}");
     host.state("guest", "running");
     assert_eq!(host.signal("-TERM"), Some(0));
     let grants = std::fs::read_to_string(host.deck.folder.file("data/grants.toml")).unwrap();

@@ -126,6 +126,21 @@ fn a_changed_constant_shows_exactly_the_decisions_that_differ() {
         );
         assert_eq!(row["recorded"]["pnl"], row["new"]["pnl"], "{name}");
     }
+    // A version that ends early decides less, and earns what it did until then: that is said.
+    let traps = traps_after("1.0.0", 1_000).component();
+    std::fs::write(deck.path().join("traps.wasm"), traps).unwrap();
+    assert_eq!(other["faults"].as_array().map(Vec::len), Some(0));
+    let trapped = compared("traps.wasm");
+    let faults = trapped["faults"].as_array().unwrap();
+    let end = faults.iter().find(|fault| fault["is_end"] == true).unwrap();
+    assert_eq!(end["strategy"], "guest", "{end}");
+    let arguments = ["replay", "data", "--strategy", "guest=traps.wasm"];
+    let output = tickdeck(deck.path(), &arguments);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("guest ended and decided nothing from there: "),
+        "{text}"
+    );
     // With the recorded modules, everything is as it was.
     let equal = last_object(&tickdeck(deck.path(), &["replay", "data", "--json"]));
     assert_eq!(equal["equal"], true);

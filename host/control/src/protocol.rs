@@ -173,6 +173,9 @@ pub struct HostStatus {
     /// The account's balances by currency code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub balances: BTreeMap<String, String>,
+    /// The quality of the data of each venue that knows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataLine>,
     /// The instruments that have had a quote.
     pub instruments: Vec<InstrumentLine>,
     /// The strategies, in the order in which they were started.
@@ -191,6 +194,34 @@ pub struct MemoryLine {
     pub most_bytes: Option<u64>,
     /// The reserved address space, in bytes; only the used part takes memory.
     pub reserved_addresses: u64,
+}
+
+/// The quality of a venue's data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataLine {
+    /// The venue.
+    pub venue: String,
+    /// Damaged messages, gaps, contradictions and messages out of time together.
+    pub faults: u64,
+    /// Messages read.
+    pub messages: u64,
+    /// Messages that could not be read, and were skipped.
+    pub damaged: u64,
+    /// Messages of kinds or symbols that are not used.
+    pub ignored: u64,
+    /// Gaps in numbered messages.
+    pub gaps: u64,
+    /// Times a book contradicted itself or the venue's own quotes, and was stale from there.
+    pub contradictions: u64,
+    /// Messages whose time is before that of the previous one.
+    pub time_went_back: u64,
+    /// Messages that repeated known ones, and were skipped.
+    pub duplicates: u64,
+    /// Sizes that were finer than the instrument's scale, and cut down to it.
+    pub cut_sizes: u64,
+    /// The first faults, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// An instrument's latest prices.

@@ -9,6 +9,7 @@ use crate::call_marks::CallMarks;
 use crate::clock::{Pace, since};
 use crate::compile_queue::Outcome;
 use crate::compiling::Compiling;
+use crate::data_monitors::DataMonitors;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{
     EndedStrategy, ManagerSetup, SaveNames, StrategyHistory, first_generation, quarantined, waits,
@@ -116,6 +117,8 @@ pub struct AssembledDeck {
     pub workers: usize,
     /// The core to pin the kernel's thread to, if it runs the strategies too.
     pub core: Option<usize>,
+    /// What the venues know of their data.
+    pub data: DataMonitors,
     /// Strategies that do not run, with the reasons.
     pub skipped: Skipped,
     /// The set-up of the strategy manager.
@@ -137,21 +140,24 @@ pub(crate) struct LoadedDeck {
 pub(crate) struct DeckFacts {
     pub(crate) title: String,
     pub(crate) seed: u64,
+    data: DataMonitors,
     workers: usize,
     core: Option<usize>,
 }
 
 impl DeckFacts {
-    pub(crate) fn new(title: String, seed: u64, config: &EngineConfig, pace: Pace) -> Self {
+    pub(crate) fn new(open: &OpenVenues, config: &EngineConfig, pace: Pace) -> Self {
+        let title = &open.title;
         let is_free = config.stepping == Stepping::Free;
         // In lockstep and flat out, one worker shares the kernel's thread.
         let shares = config.workers == 1 && !is_free && pace == Pace::FlatOut;
         Self {
             title: match is_free {
                 true => format!("{title}, freely"),
-                false => title,
+                false => title.clone(),
             },
-            seed,
+            seed: open.seed,
+            data: open.data.clone(),
             workers: config.workers,
             core: config.pin.first().copied().filter(|_| shares),
         }
@@ -179,12 +185,8 @@ pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
         );
     }
     let history = history_of(&loaded);
-    let OpenVenues {
-        venues,
-        title,
-        seed,
-    } = open;
-    let facts = DeckFacts::new(title, seed, &config, parts.pace);
+    let facts = DeckFacts::new(&open, &config, parts.pace);
+    let venues = open.venues;
     let manifest = parts.manifest(&facts.title, &venues, &loaded.started, &registry);
     let mut engine = parts.engine(config, &registry, venues, starts)?;
     parts.begin_recording(&mut engine, manifest)?;
@@ -385,6 +387,7 @@ impl DeckParts {
             seed: facts.seed,
             workers: facts.workers,
             core: facts.core,
+            data: facts.data,
             skipped: loaded.skipped,
             setup: ManagerSetup {
                 loader,

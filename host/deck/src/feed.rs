@@ -12,6 +12,7 @@ pub use line::{BuildPhase, BuildProgress, FeedLine, FeedLines, Topic, Weight};
 use entry::{FeedEntry, describe};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tickdeck_engine::{ChangeOrigin, Notice, Observer, Status, VersionChange};
 use tickdeck_model::format::time_of_day;
 use tickdeck_model::untrusted::{kept, log_entry};
@@ -29,6 +30,9 @@ const KEPT_OF_RARE: usize = 4_096;
 #[derive(Default)]
 struct Inner {
     status: Arc<Status>,
+    /// How many statuses came so far, and which one shows everything that was answered.
+    statuses: u64,
+    settled_with: u64,
     entries: Vec<(Timestamp, FeedEntry)>,
     kept: [usize; Topic::ALL.len()],
     left_out: [u64; Topic::ALL.len()],
@@ -41,6 +45,11 @@ struct Inner {
     followers: Vec<Follower>,
     progress: Option<BuildProgress>,
 }
+
+/// How long a question waits for a status that shows the last change: two of its intervals and a little.
+const SETTLES_WITHIN: Duration = Duration::from_millis(250);
+/// Polling interval.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Event time and text.
 type TimedText = (Timestamp, String);
@@ -69,6 +78,25 @@ impl OperatorFeed {
     /// Returns the last status.
     pub fn latest(&self) -> Arc<Status> {
         Arc::clone(&self.inner().status)
+    }
+
+    /// Notes that an operator was told of a change: the next status shows it, and the last one may not.
+    pub(crate) fn changed(&self) {
+        let mut inner = self.inner();
+        inner.settled_with = inner.statuses + 1;
+    }
+
+    /// Returns the first status that shows every change that an operator was told of. If it does not come soon, the last one.
+    pub(crate) fn settled(&self) -> Arc<Status> {
+        let begun = Instant::now();
+        loop {
+            let inner = self.inner();
+            if inner.statuses >= inner.settled_with || begun.elapsed() >= SETTLES_WITHIN {
+                return Arc::clone(&inner.status);
+            }
+            drop(inner);
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Calls `follower` with every change of a version from now on, on the kernel's thread: it must be quick.
@@ -221,7 +249,11 @@ impl Observer for OperatorFeed {
     fn status(&mut self, status: &Status) {
         // Copied before the lock is taken, and the one before is dropped after it, so that nobody waits for either.
         let status = Arc::new(status.clone());
-        let before = std::mem::replace(&mut self.inner().status, status);
+        let before = {
+            let mut inner = self.inner();
+            inner.statuses += 1;
+            std::mem::replace(&mut inner.status, status)
+        };
         drop(before);
     }
 }

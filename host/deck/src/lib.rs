@@ -15,6 +15,7 @@ mod change_cause;
 pub mod clock;
 mod compile_queue;
 pub mod compiling;
+pub mod data_monitors;
 pub mod feed;
 pub mod folder;
 pub mod lifecycle;

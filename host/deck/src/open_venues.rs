@@ -1,5 +1,6 @@
 //! Opens the venues of a deck: creates them from the settings and registers what they trade.
 
+use crate::data_monitors::DataMonitors;
 use crate::venues::{Venue, open_all};
 use anyhow::{Context, Result, bail};
 use tickdeck_engine::port::{Continuity, Gateway, VenueTerms};
@@ -15,6 +16,8 @@ pub(crate) struct OpenVenues {
     pub(crate) title: String,
     /// The seed of the first.
     pub(crate) seed: u64,
+    /// What they know of their data.
+    pub(crate) data: DataMonitors,
 }
 
 /// Applies the command line's overrides to the venues of the settings.
@@ -42,18 +45,21 @@ impl OpenVenues {
         let titles: Vec<&str> = list.iter().map(|venue| venue.title.as_str()).collect();
         let title = titles.join(" and ");
         let mut venues: Vec<(Box<dyn Gateway>, VenueTerms)> = Vec::new();
+        let mut data = DataMonitors::default();
         for Venue { mut gateway, .. } in list {
             let terms = gateway.register(registry)?;
+            let name = registry.venue(terms.venue).unwrap_or_default();
             if venues.iter().any(|(_, other)| other.venue == terms.venue) {
-                let name = registry.venue(terms.venue).unwrap_or_default();
                 bail!("two venues of the deck are called `{name}`: give them different names");
             }
+            data.add(name, &*gateway);
             venues.push((gateway, terms));
         }
         Ok(Self {
             venues,
             title,
             seed,
+            data,
         })
     }
 
@@ -149,6 +155,7 @@ mod tests {
             (gateway, terms)
         };
         OpenVenues {
+            data: DataMonitors::default(),
             venues: names.iter().map(venue).collect(),
             title: String::new(),
             seed: 7,

@@ -3,6 +3,7 @@
 //! Questions are answered from the [read model](crate::read_model). Commands go to the engine, if they change what
 //! strategies may do, or to the strategy manager, if they change which version runs.
 
+use crate::data_monitors::DataMonitors;
 use crate::lifecycle::{ManagerHandle, StrategyCommand, StrategyHistory};
 use crate::read_model::ReadModel;
 use crate::safety::{Fact, SafetyCommands};
@@ -24,6 +25,8 @@ pub struct Operator {
     pub history: StrategyHistory,
     /// The strategies' memory.
     pub memory: MemoryAccount,
+    /// What the venues know of their data.
+    pub data: DataMonitors,
     /// Commands the engine.
     pub commands: SafetyCommands,
     /// Commands the strategy manager.
@@ -41,7 +44,7 @@ impl Handler for Operator {
         match request {
             Request::Status => self.status(),
             Request::Strategies => {
-                Answer::Strategies(self.read_model().strategies(&self.commands.feed.latest()))
+                Answer::Strategies(self.read_model().strategies(&self.commands.feed.settled()))
             }
             Request::Show { name } => self.show(&name),
             Request::Pause { name } => self.engine(name, Engine::Pause, "is paused"),
@@ -69,16 +72,17 @@ impl Operator {
         ReadModel::new(self.title.clone(), self.commands.names.clone())
             .with_history(self.history.clone(), self.since)
             .with_memory(self.memory.clone())
+            .with_data(self.data.clone())
     }
 
     fn status(&self) -> Answer {
-        let status = self.commands.feed.latest();
+        let status = self.commands.feed.settled();
         let rate = self.events_per_s(status.events);
         Answer::Status(Box::new(self.read_model().host_status(&status, rate)))
     }
 
     fn show(&self, name: &str) -> Answer {
-        let status = self.commands.feed.latest();
+        let status = self.commands.feed.settled();
         let detail = self.read_model().detail(&status, name, &self.commands.feed);
         detail.map_or_else(
             || self.unknown(name),
@@ -88,7 +92,9 @@ impl Operator {
 
     /// Sends a command to the strategy manager and waits for its answer.
     fn manager(&self, name: &str, command: StrategyCommand) -> Answer {
-        answer(self.manager.ask(name, command))
+        let answered = self.manager.ask(name, command);
+        self.commands.feed.changed();
+        answer(answered)
     }
 
     /// Sends a command about one strategy, or about all, to the engine; `done` completes the sentence about it.

@@ -3,6 +3,7 @@
 //! Whoever shows a deck renders this model and nothing else: the terminal view, the text and the JSON of the commands,
 //! and the summary of a run. All figures are exact; rounding is up to the renderer.
 
+use crate::data_monitors::DataMonitors;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{StrategyHistory, StrategyRecord};
 use std::time::Instant;
@@ -37,6 +38,7 @@ pub struct ReadModel {
     names: Names,
     history: StrategyHistory,
     memory: Option<MemoryAccount>,
+    data: DataMonitors,
     since: Instant,
 }
 
@@ -48,6 +50,7 @@ impl ReadModel {
             names,
             history: StrategyHistory::default(),
             memory: None,
+            data: DataMonitors::default(),
             since: Instant::now(),
         }
     }
@@ -69,6 +72,12 @@ impl ReadModel {
             memory: Some(memory),
             ..self
         }
+    }
+
+    /// Adds what the venues know of their data.
+    #[must_use]
+    pub fn with_data(self, data: DataMonitors) -> Self {
+        Self { data, ..self }
     }
 
     /// Converts the engine's status; `events_per_s` is the current rate.
@@ -101,6 +110,7 @@ impl ReadModel {
             balances: balances
                 .map(|(id, balance)| (self.names.currency(*id), money(*balance)))
                 .collect(),
+            data: self.data.lines(),
             instruments: status
                 .instruments
                 .iter()

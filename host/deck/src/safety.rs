@@ -52,6 +52,7 @@ impl SafetyCommands {
     pub fn command(&self, command: OperatorCommand, message: &str) -> Fact {
         match hold(&self.controls.command(command)) {
             Ok(_) => {
+                self.feed.changed();
                 let killed = match self.feed.latest().killed {
                     true => "; the kill switch is on, so new orders are still denied",
                     false => "",
@@ -87,6 +88,7 @@ impl SafetyCommands {
             report(fact);
         };
         let in_force = hold_kill(&in_force, report);
+        self.feed.changed();
         report(match &in_force {
             Ok(_) => Ok("killed: canceling every order, denying new ones".to_owned()),
             Err(why) => Err(format!("the kill is requested, but {why}")),

@@ -2,6 +2,7 @@
 
 use crate::assemble::{AssembledDeck, DeckParts, assemble};
 use crate::attempt::Attempt;
+use crate::data_monitors::DataMonitors;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{StrategyHistory, StrategyManager};
 use crate::loading::Skipped;
@@ -43,6 +44,8 @@ pub struct RunningDeck {
     pub workers: usize,
     /// The core to pin the kernel's thread to, if it runs the strategies too.
     pub core: Option<usize>,
+    /// What the venues know of their data.
+    pub data: DataMonitors,
     /// Strategies that do not run, with the reasons.
     pub skipped: Skipped,
     /// Strategies that wait for an approval, with what they request.
@@ -70,6 +73,7 @@ pub fn start(mut parts: DeckParts) -> Result<RunningDeck> {
         seed,
         workers,
         core,
+        data,
         skipped,
         setup,
     } = match interrupted {
@@ -96,6 +100,7 @@ pub fn start(mut parts: DeckParts) -> Result<RunningDeck> {
         title: title.clone(),
         history: history.clone(),
         memory: memory.clone(),
+        data: data.clone(),
         commands: SafetyCommands {
             controls: engine.controls(),
             feed: feed.clone(),
@@ -118,6 +123,7 @@ pub fn start(mut parts: DeckParts) -> Result<RunningDeck> {
         seed,
         workers,
         core,
+        data,
         skipped,
         waiting,
     })

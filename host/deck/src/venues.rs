@@ -7,12 +7,14 @@ use crate::folder::module_name;
 use anyhow::Result;
 use tickdeck_engine::port::Gateway;
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
-use tickdeck_gateway::playback::{Playback, PlaybackConfig};
+use tickdeck_gateway::playback::{
+    Playback, PlaybackConfig, Step, SymbolSettings, read_exchange_info,
+};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
 use tickdeck_model::{Amount, parse_fixed};
 use tickdeck_settings::config::{
-    BrokerSettings, CaptureSettings, Config, Decimal, Located, SimSettings, VenueKind,
-    VenueSettings,
+    BrokerSettings, CaptureSettings, Config, Decimal, Located, SimSettings, SymbolSection,
+    VenueKind, VenueSettings,
 };
 
 /// The default seed: everyone who tries the demo sees the same market.
@@ -101,6 +103,12 @@ fn capture(
     let mut playback = PlaybackConfig::new(settings.files.clone());
     let title = title("the capture", &playback.venue, venue);
     playback.venue.clone_from(&venue.name);
+    let symbols = settings.symbols.iter();
+    let symbols = symbols.map(|symbol| symbol_settings(config, symbol));
+    playback.symbols = symbols.collect::<Result<_>>()?;
+    if let Some(file) = &settings.exchange_info {
+        playback.symbols.extend(read_exchange_info(file)?);
+    }
     if let Some(latency_us) = broker.latency_us {
         playback.latency = Latency {
             order_ns: latency_us * 1_000,
@@ -109,10 +117,7 @@ fn capture(
     }
     playback.fees = fees(config, broker, playback.fees)?;
     if let Some(total) = &broker.balance {
-        let total = amount(config, "balance", total, CURRENCY_SCALE)?;
-        for (_, balance) in &mut playback.balances {
-            *balance = total;
-        }
+        playback.balance = amount(config, "balance", total, CURRENCY_SCALE)?;
     }
     let files = settings.files.iter();
     let names: Vec<String> = files.map(|file| module_name(file)).collect();
@@ -120,6 +125,31 @@ fn capture(
         gateway: Box::new(Playback::open(playback)?),
         title: format!("{title} {}", names.join(", ")),
         seed: settings.seed.unwrap_or(seed),
+    })
+}
+
+fn symbol_settings(config: &Config, symbol: &SymbolSection) -> Result<SymbolSettings> {
+    let step = |key, given: &Option<Located<Decimal>>| -> Result<Option<Step>> {
+        let Some(given) = given else {
+            return Ok(None);
+        };
+        let problem = |what: String| {
+            let what = format!("`{key}`: {what}");
+            let fix = "give a decimal above 0 such as 0.01".to_owned();
+            config.problem(given.line, what, fix)
+        };
+        let step = Step::parse(&given.value.0).map_err(|error| problem(error.to_string()))?;
+        Ok(Some(step.ok_or_else(|| problem("it is 0".to_owned()))?))
+    };
+    let least = symbol.min_notional.as_ref();
+    let least = least.map(|given| amount(config, "min_notional", given, CURRENCY_SCALE));
+    Ok(SymbolSettings {
+        name: symbol.name.clone(),
+        base: symbol.base.as_ref().map(|base| base.value.clone()),
+        quote: symbol.quote.as_ref().map(|quote| quote.value.clone()),
+        tick: step("tick", &symbol.tick)?,
+        lot: step("lot", &symbol.lot)?,
+        min_notional: least.transpose()?,
     })
 }
 
@@ -258,6 +288,39 @@ mod tests {
             .collect();
         assert_eq!(listing, ["BTCUSDT.EAST", "BTCUSDT.TAPE", "BTCUSDT.WEST"]);
         assert_eq!(registry.find_instrument("BTCUSDT"), None, "ambiguous");
+    }
+
+    #[test]
+    fn the_terms_of_a_symbol_can_be_set_and_a_mistake_has_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = trades(folder.path(), "btc.txt");
+        let open = |terms: &str| {
+            let text = format!(
+                "[venue]\nkind = \"capture\"\nfiles = [\"{}\"]\n[venue.symbols.BTCUSDT]\n{terms}\n",
+                file.display()
+            );
+            let config = Config::parse("t", &text).map_err(|error| error.to_string())?;
+            let opened = open_all(&config).map_err(|error| error.to_string())?;
+            let mut registry = Registry::new();
+            for mut venue in opened {
+                venue.gateway.register(&mut registry).unwrap();
+            }
+            Ok::<_, String>(registry.instruments()[0].clone())
+        };
+        let terms =
+            open("quote = \"USDX\"\ntick = 0.05\nlot = \"0.001\"\nmin_notional = 100").unwrap();
+        assert_eq!((terms.tick.0, terms.price_scale), (5, 2));
+        assert_eq!((terms.lot.0, terms.size_scale), (1, 3));
+        assert_eq!(terms.min_notional, Amount(100 * 100_000_000));
+        for (terms, why) in [
+            ("tick = 0", "`tick`: it is 0 at t:5"),
+            ("lot = 0.0000000001", "at t:5, give a decimal above 0"),
+            ("min_notional = 0.0000000001", "at most 8 decimal digits"),
+            ("tik = 1", "did you mean `tick`?"),
+        ] {
+            let error = open(terms).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
     }
 
     #[test]

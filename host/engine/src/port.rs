@@ -38,11 +38,52 @@ pub trait Gateway: Send {
     /// Returns when the next event is due, as far as is known.
     fn next_due(&mut self) -> Due;
 
+    /// Returns a handle on what is known of the quality of the venue's data. Called once, before the venue moves to the kernel.
+    fn data_monitor(&self) -> Option<Arc<dyn DataMonitor>> {
+        None
+    }
+
     /// Appends every event with `ts_host` below `until`; sequences are not stamped yet.
     ///
     /// # Errors
     /// The source failed (a damaged capture, say). Events appended before remain valid; the venue's feed is over.
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError>;
+}
+
+/// Reports the quality of a venue's data, from any thread, while the kernel owns the venue.
+pub trait DataMonitor: Send + Sync + std::fmt::Debug {
+    /// What was found so far.
+    fn quality(&self) -> DataQuality;
+}
+
+/// What was found in a venue's data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataQuality {
+    /// Messages read.
+    pub messages: u64,
+    /// Messages that could not be read, and were skipped.
+    pub damaged: u64,
+    /// Messages of kinds or symbols that are not used.
+    pub ignored: u64,
+    /// Gaps in numbered messages.
+    pub gaps: u64,
+    /// Times a book contradicted itself or the venue's own quotes.
+    pub contradictions: u64,
+    /// Messages whose time is before that of the previous one.
+    pub time_went_back: u64,
+    /// Messages that repeated known ones, and were skipped.
+    pub duplicates: u64,
+    /// Sizes that were finer than the instrument's scale, and cut down to it.
+    pub cut_sizes: u64,
+    /// The first faults, each with its place.
+    pub problems: Vec<String>,
+}
+
+impl DataQuality {
+    /// Faults: something is missing, damaged or contradictory. Repetitions and cut sizes are none.
+    pub fn faults(&self) -> u64 {
+        self.damaged + self.gaps + self.contradictions + self.time_went_back
+    }
 }
 
 /// The terms of a venue.

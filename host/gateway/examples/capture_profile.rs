@@ -9,8 +9,8 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 use tickdeck_engine::port::Gateway;
-use tickdeck_gateway::binance::{Decoder, Frame, Levels, LocalBook, TimeUnit};
-use tickdeck_gateway::playback::{Playback, PlaybackConfig, SymbolTerms};
+use tickdeck_gateway::binance::{Decoder, Frame, Levels, LocalBook};
+use tickdeck_gateway::playback::{Market, Playback, PlaybackConfig, SymbolTerms};
 use tickdeck_model::{Price, Registry, Side, Size, Timestamp};
 
 const ROUNDS: u32 = 5;
@@ -45,13 +45,13 @@ fn decode(path: &Path) {
     } else {
         "ETHUSDT"
     };
-    let terms = SymbolTerms::known(name).expect("the two are known");
+    let terms = SymbolTerms::known(Market::Spot, name).expect("the two are known");
     let symbol = tickdeck_gateway::binance::Symbol {
         name: terms.name,
         price_scale: terms.price_scale,
         size_scale: terms.size_scale,
     };
-    let decoder = Decoder::new(vec![symbol], TimeUnit::default());
+    let decoder = Decoder::new(vec![symbol]);
     let frames: Vec<&[u8]> = text
         .lines()
         .filter_map(|line| line.split_once(' '))

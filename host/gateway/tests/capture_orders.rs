@@ -5,7 +5,7 @@
 #[path = "orders/harness.rs"]
 mod harness;
 
-use harness::{DAY_NS, MS, Market, buy, cancel, id, modify, played, sell, submit, terms};
+use harness::{DAY_NS, EPOCH, MS, Market, buy, cancel, id, modify, played, sell, submit, terms};
 use proptest::prelude::*;
 use tickdeck_engine::port::{Command, Due, Gateway};
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
@@ -391,7 +391,7 @@ fn stops_wait_for_the_last_trade_and_then_work_as_what_they_become() {
         "accepted, canceled normal 0/1"
     );
     let poor = PlaybackConfig {
-        balances: vec![("USDT".to_owned(), Amount(101 * 100_000_000))],
+        balance: Amount(101 * 100_000_000),
         ..terms()
     };
     let jump = still_market()
@@ -689,12 +689,12 @@ fn the_capture_is_over_when_the_tape_and_the_last_answers_are() {
     })
     .unwrap();
     capture.register(&mut Registry::new()).unwrap();
-    capture.poll(200 * MS, &mut Vec::new()).unwrap();
+    capture.poll(EPOCH + 200 * MS, &mut Vec::new()).unwrap();
     assert_eq!(capture.next_due(), Due::Over);
-    capture.send(300 * MS, submit(1, buy(1.0, 101.0)));
-    assert_eq!(capture.next_due(), Due::At(302 * MS));
+    capture.send(EPOCH + 300 * MS, submit(1, buy(1.0, 101.0)));
+    assert_eq!(capture.next_due(), Due::At(EPOCH + 302 * MS));
     let mut events = Vec::new();
-    capture.poll(302 * MS + 1, &mut events).unwrap();
+    capture.poll(EPOCH + 302 * MS + 1, &mut events).unwrap();
     assert_eq!(harness::ours(&events), "accepted, fill 1@101 taker");
     assert_eq!(capture.next_due(), Due::Over);
 }

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::{Gateway, GatewayError};
-use tickdeck_gateway::playback::{CheckReport, Playback, PlaybackConfig, check};
-use tickdeck_model::{Body, Event, Registry, Timestamp, VenueState};
+use tickdeck_gateway::playback::{CaptureVerdict, CheckReport, Playback, PlaybackConfig, check};
+use tickdeck_model::{Body, BookChange, Event, Price, Registry, Side, Size, Timestamp, VenueState};
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/btcusdt_sample.gz")
@@ -103,7 +104,7 @@ fn the_local_book_equals_the_exchanges_best_bid_and_ask_at_every_depth_event() {
     let report = check(&sample()).unwrap();
     assert_eq!(counts(&report), [5_000, 456, 3_635, 908, 1, 454]);
     assert_eq!(report.tops_agreed, 454);
-    assert!(report.is_clean(), "{report:#?}");
+    assert!(report.verdict == CaptureVerdict::Complete, "{report:#?}");
 }
 
 #[test]
@@ -112,9 +113,12 @@ fn the_full_captures_agree_with_the_exchange_to_the_last_depth_event() {
     if let Some(path) = full("btcusdt_20240808.gz") {
         let report = check(&path).unwrap();
         assert_eq!(counts(&report), [41_249, 3_451, 28_040, 9_757, 1, 3_449]);
-        assert!(report.is_clean() && report.duplicates == 0, "{report:#?}");
+        assert!(
+            report.verdict == CaptureVerdict::Complete && report.duplicates == 0,
+            "{report:#?}"
+        );
         assert_eq!(
-            (report.cut_sizes, report.beyond_snapshot),
+            (report.cut_sizes, report.beyond_known),
             (3, 1),
             "dust, and a fall below the snapshot"
         );
@@ -126,7 +130,7 @@ fn the_full_captures_agree_with_the_exchange_to_the_last_depth_event() {
     if let Some(path) = full("ethusdt_20240808.gz") {
         let report = check(&path).unwrap();
         assert_eq!(counts(&report), [33_618, 3_434, 24_077, 6_106, 1, 3_432]);
-        assert!(report.is_clean(), "{report:#?}");
+        assert!(report.verdict == CaptureVerdict::Complete, "{report:#?}");
         let book = &report.books[0];
         assert_eq!(book.update_id, 35_346_671_849);
         assert_eq!(book.best_bid, text("2682.50", "3.3168"));
@@ -181,38 +185,65 @@ fn a_dropped_depth_line_makes_the_book_stale_until_its_top_is_proven() {
     );
 }
 
+/// The REST answer that the exchange would have given for the book as of an update id.
+fn snapshot_as_of(update_id: u64) -> String {
+    let mut book: BTreeMap<(Side, Price), Size> = BTreeMap::new();
+    for event in played(&sample()) {
+        match event.body() {
+            Body::Book(level) if level.update_id <= update_id => match level.change {
+                BookChange::Clear => book.clear(),
+                _ => drop(book.insert((level.side, level.price), level.size)),
+            },
+            _ => {}
+        }
+    }
+    let side = |side: Side| {
+        let levels = book
+            .iter()
+            .filter(|((of, _), size)| *of == side && **size > Size::ZERO);
+        let levels =
+            levels.map(|((_, price), size)| format!("[\"{}\",\"{}\"]", price.at(2), size.at(5)));
+        levels.collect::<Vec<_>>().join(",")
+    };
+    format!(
+        "{{\"lastUpdateId\":{update_id},\"bids\":[{}],\"asks\":[{}]}}",
+        side(Side::Buy),
+        side(Side::Sell)
+    )
+}
+
 #[test]
 fn a_snapshot_line_after_the_gap_makes_the_book_whole_at_once() {
     let mut lines = sample_lines();
     let later = depth_line(&lines, 20);
     lines.remove(later);
-    let snapshot = lines[7].split_once(' ').unwrap().1.to_owned();
+    let old = lines[7].split_once(' ').unwrap().1.to_owned();
     let gap_time = lines[later + 40].split_once(' ').unwrap().0.to_owned();
-    // The first snapshot again under the id that the next diff needs: what it says is old, but the rules are by id.
     let next = lines[later..]
         .iter()
         .find(|line| line.contains("depthUpdate"))
         .unwrap();
-    let first_id: u64 = next
-        .split_once("\"U\":")
-        .unwrap()
-        .1
-        .split_once(',')
-        .unwrap()
-        .0
-        .parse()
-        .unwrap();
-    let (_, rest) = snapshot.split_once(',').unwrap();
-    lines.insert(
-        later + 40,
-        format!("{gap_time} {{\"lastUpdateId\":{},{rest}", first_id - 1),
-    );
-    let scratch = Scratch::of_lines("snapshot", &lines);
-    let report = check(&scratch.0).unwrap();
-    assert_eq!((report.gaps, report.snapshots), (1, 2));
-    let mut events = played(&scratch.0);
-    events.retain(|event| event.ts_host <= gap_time.parse().unwrap());
-    assert_eq!(states(&events).last(), Some(&VenueState::Live));
+    let (_, next) = next.split_once("\"U\":").unwrap();
+    let first_id: u64 = next.split_once(',').unwrap().0.parse().unwrap();
+    let (_, old_levels) = old.split_once(',').unwrap();
+    let of_another_time = format!("{{\"lastUpdateId\":{},{old_levels}", first_id - 1);
+    for (snapshot, last) in [
+        (snapshot_as_of(first_id - 1), VenueState::Live),
+        // The id fits and the book does not: with the diffs it would be crossed.
+        (of_another_time, VenueState::Stale),
+    ] {
+        let mut lines = lines.clone();
+        lines.insert(later + 40, format!("{gap_time} {snapshot}"));
+        let scratch = Scratch::of_lines("snapshot", &lines);
+        let report = check(&scratch.0).unwrap();
+        assert_eq!(
+            (report.gaps, report.snapshots, report.contradictions),
+            (1, 2, 0)
+        );
+        let mut events = played(&scratch.0);
+        events.retain(|event| event.ts_host <= gap_time.parse().unwrap());
+        assert_eq!(states(&events).last(), Some(&last));
+    }
 }
 
 #[test]
@@ -242,10 +273,14 @@ fn a_bad_line_is_skipped_named_and_if_it_was_depth_shows_as_a_gap() {
     let stats = capture.monitor().stats();
     assert_eq!((stats.damaged, stats.gaps, stats.lines), (2, 1, 5_000));
     let named: Vec<u64> = stats.problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(named, [100, at as u64 + 1]);
+    // The gap is seen at the next diff.
+    assert_eq!(
+        named,
+        [100, at as u64 + 1, depth_line(&lines, 51) as u64 + 1]
+    );
     let first = stats.problems[0].to_string();
     assert!(
-        first.ends_with("-bad:100: not a line of `<local nanoseconds> <json>`"),
+        first.ends_with("-bad:100: not a line of `<local time> <json>`"),
         "{first}"
     );
     assert!(events.len() > 5_000);
@@ -295,7 +330,7 @@ fn a_truncated_gzip_plays_up_to_the_cut_and_then_names_file_and_line() {
         assert!(capture.poll(Timestamp::MAX, &mut Vec::new()).is_ok());
     }
     let report = check(&scratch.0).unwrap();
-    assert!(report.broken.is_some() && !report.is_clean());
+    assert!(report.broken.is_some() && report.verdict == CaptureVerdict::Broken);
 }
 
 #[test]
@@ -346,14 +381,11 @@ fn two_files_are_one_tape_in_the_order_of_local_time() {
     eth.retain(|line| line.contains("@trade"));
     let mut eth_file = std::io::Cursor::new(Vec::new());
     let mut gzip = flate2::write::GzEncoder::new(&mut eth_file, flate2::Compression::fast());
-    // ETHUSDT's sizes have four digits; this borrowed data has five, so the terms are configured.
+    // ETHUSDT's sizes have four digits; this borrowed data has five, and the file counts.
     gzip.write_all((eth.join("\n") + "\n").as_bytes()).unwrap();
     gzip.finish().unwrap();
     let scratch = Scratch::new("eth.gz", eth_file.get_ref());
-    let mut config = PlaybackConfig::new(vec![sample(), scratch.0.clone()]);
-    config.symbols = tickdeck_gateway::playback::SymbolTerms::of_scales("ETHUSDT", 2, 5)
-        .into_iter()
-        .collect();
+    let config = PlaybackConfig::new(vec![sample(), scratch.0.clone()]);
     let mut capture = Playback::open(config).unwrap();
     let mut registry = Registry::new();
     let terms = capture.register(&mut registry).unwrap();

@@ -7,6 +7,10 @@ use tickdeck_control::ControlError;
 pub const USAGE_ERROR: u8 = 2;
 /// A command to a host that is not running.
 pub const NO_HOST: u8 = 3;
+/// A run that ended as it should on data with faults, or a check that found some.
+pub const DATA_FAULTS: u8 = 4;
+/// A check of data that can't be read to its end.
+pub const DATA_BROKEN: u8 = 5;
 /// A command that a signal ended before it was done.
 pub const INTERRUPTED: u8 = 130;
 

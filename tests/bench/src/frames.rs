@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use tickdeck_gateway::binance::{Decoder, Symbol, TimeUnit};
-use tickdeck_gateway::playback::SymbolTerms;
+use tickdeck_gateway::binance::{Decoder, Symbol};
+use tickdeck_gateway::playback::{Market, SymbolTerms};
 
 /// The frames of one capture, and their decoder.
 pub(crate) struct Frames {
@@ -28,7 +28,7 @@ impl Frames {
         let known = ["BTCUSDT", "ETHUSDT"].into_iter();
         let symbol = known
             .filter(|symbol| text.contains(symbol))
-            .find_map(SymbolTerms::known)
+            .find_map(|name| SymbolTerms::known(Market::Spot, name))
             .with_context(|| format!("{name} is of no symbol that is known"))?;
         let symbol = Symbol {
             name: symbol.name,
@@ -36,7 +36,7 @@ impl Frames {
             size_scale: symbol.size_scale,
         };
         Ok(Self {
-            decoder: Decoder::new(vec![symbol], TimeUnit::default()),
+            decoder: Decoder::new(vec![symbol]),
             text,
         })
     }

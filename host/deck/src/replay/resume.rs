@@ -159,7 +159,7 @@ fn try_to_resume(
         killed: manifest.killed,
         ..parts.engine_config(&registry)?
     };
-    let mut facts = DeckFacts::new(open.title, open.seed, &config, parts.pace);
+    let mut facts = DeckFacts::new(&open, &config, parts.pace);
     facts.title += &format!(", resuming run {}", run.number);
     let (loader, registry) = (Arc::new(loader), Arc::new(registry));
     let versions = versions(parts, interrupted, (&loader, &registry), left_out)?;

@@ -2,34 +2,22 @@
 
 use super::scan::scan;
 use super::symbol::Symbol;
+use super::time::timestamp;
 use super::wire::{
     BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, fixed,
     level_size,
 };
 use serde::de::DeserializeSeed;
-use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, Untrusted, is_event_time};
+use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, Untrusted};
+
+/// What futures call a trade between two orders; the others are booked by the exchange (`INSURANCE_FUND`, `ADL`, `NA`).
+const ON_THE_MARKET: &[u8] = b"MARKET";
+
+/// Bytes of a frame within which its symbol is named.
+const MAX_TAG: usize = 256;
 
 /// Maximum number of bytes shown of a frame's text.
 const MAX_SHOWN: usize = 64;
-
-/// The unit of times in the frames, which the connection's `timeUnit` sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TimeUnit {
-    /// Binance's default.
-    #[default]
-    Milliseconds,
-    /// With `timeUnit=MICROSECOND`.
-    Microseconds,
-}
-
-impl TimeUnit {
-    const fn nanoseconds(self) -> i64 {
-        match self {
-            Self::Milliseconds => 1_000_000,
-            Self::Microseconds => 1_000,
-        }
-    }
-}
 
 /// Why a frame could not be read. Skip it; if it was a depth frame, the next one shows the gap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +54,14 @@ pub enum DecodeError {
         /// As it was read.
         value: i64,
     },
+    /// A time is none in any unit from seconds to nanoseconds.
+    #[error("`{field}` is {value}, which is not between 2000 and 2250 in s, ms, us or ns")]
+    Time {
+        /// Name of the field on the wire.
+        field: &'static str,
+        /// As it was read.
+        value: i64,
+    },
     /// The book would have more levels than are kept.
     #[error("the book would have more than {most} levels, more than any exchange has")]
     Levels {
@@ -90,7 +86,6 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct Decoder {
     symbols: Vec<Symbol>,
-    time_unit: TimeUnit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,8 +98,8 @@ enum Kind {
 
 impl Decoder {
     /// A decoder of these symbols. With more than one, a REST snapshot (which names none) is refused.
-    pub fn new(symbols: Vec<Symbol>, time_unit: TimeUnit) -> Self {
-        Self { symbols, time_unit }
+    pub fn new(symbols: Vec<Symbol>) -> Self {
+        Self { symbols }
     }
 
     /// The symbols, by the index that frames carry.
@@ -131,6 +126,17 @@ impl Decoder {
         }
     }
 
+    /// Finds the symbol that a line names which can't be read as a frame; `None` if that can't be told.
+    pub fn symbol_in(&self, line: &[u8]) -> Option<usize> {
+        let start = line.get(..MAX_TAG).unwrap_or(line);
+        let mut words = start.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+        let is_it = |word: &[u8]| {
+            let same = |symbol: &Symbol| symbol.name.as_bytes().eq_ignore_ascii_case(word);
+            self.symbols.iter().position(same)
+        };
+        words.find_map(is_it)
+    }
+
     /// Reads any legal spelling of a frame, and describes the problem of any other.
     fn read<'t>(&self, text: &'t [u8], levels: &mut Levels) -> Result<Fields<'t>, DecodeError> {
         let mut fields = Fields::default();
@@ -153,18 +159,24 @@ impl Decoder {
         let last_id = need(fields.update_id, KIND, "u")?;
         need(fields.has_bids.then_some(()), KIND, "b")?;
         need(fields.has_asks.then_some(()), KIND, "a")?;
+        let previous_id = fields.previous_id;
+        let impossible = |field, id: u64| DecodeError::Range {
+            field,
+            value: i64::try_from(id).unwrap_or(i64::MAX),
+        };
         if last_id < first_id {
-            return Err(DecodeError::Range {
-                field: "u",
-                value: i64::try_from(last_id).unwrap_or(i64::MAX),
-            });
+            return Err(impossible("u", last_id));
         }
-        let ts_venue = self.time(need(fields.event_time, KIND, "E")?, "E")?;
+        if let Some(previous) = previous_id.filter(|previous| *previous >= last_id) {
+            return Err(impossible("pu", previous));
+        }
+        let ts_venue = time(need(fields.event_time, KIND, "E")?, "E")?;
         Ok(DepthUpdate {
             symbol,
             ts_venue,
             first_id,
             last_id,
+            previous_id,
         })
     }
 
@@ -198,6 +210,9 @@ impl Decoder {
     fn trade(&self, fields: &Fields<'_>) -> Result<TradeTick, DecodeError> {
         const KIND: &str = "trade";
         let symbol = symbol_of(fields, KIND)?;
+        if let Some(kind) = fields.trade_kind.filter(|kind| *kind != ON_THE_MARKET) {
+            return Err(DecodeError::Kind { kind: shown(kind) });
+        }
         let buyer_is_maker = need(fields.buyer_is_maker, KIND, "m")?;
         let price = self.price(symbol, fields.price, KIND, "p")?;
         let size = Size(number(
@@ -212,7 +227,7 @@ impl Decoder {
         }
         Ok(TradeTick {
             symbol,
-            ts_venue: self.time(need(fields.trade_time, KIND, "T")?, "T")?,
+            ts_venue: time(need(fields.trade_time, KIND, "T")?, "T")?,
             trade_id: need(fields.trade_id, KIND, "t")?,
             price,
             size,
@@ -252,13 +267,10 @@ impl Decoder {
         )
         .map(Price)
     }
+}
 
-    fn time(&self, value: i64, field: &'static str) -> Result<Timestamp, DecodeError> {
-        let scaled = value.checked_mul(self.time_unit.nanoseconds());
-        scaled
-            .filter(|time| is_event_time(*time))
-            .ok_or(DecodeError::Range { field, value })
-    }
+fn time(value: i64, field: &'static str) -> Result<Timestamp, DecodeError> {
+    timestamp(value).ok_or(DecodeError::Time { field, value })
 }
 
 /// Determines the kind of a frame: by its event name, else by its stream, else by the fields that only one kind has.
@@ -339,14 +351,11 @@ mod tests {
     use super::*;
 
     fn decoder() -> Decoder {
-        Decoder::new(
-            vec![Symbol {
-                name: "BTCUSDT".to_owned(),
-                price_scale: 2,
-                size_scale: 5,
-            }],
-            TimeUnit::default(),
-        )
+        Decoder::new(vec![Symbol {
+            name: "BTCUSDT".to_owned(),
+            price_scale: 2,
+            size_scale: 5,
+        }])
     }
 
     fn decode(text: &str) -> (Result<Frame, DecodeError>, Levels) {
@@ -436,7 +445,8 @@ mod tests {
                     symbol: 0,
                     ts_venue,
                     first_id: 203,
-                    last_id: 207
+                    last_id: 207,
+                    previous_id: None,
                 }))
             );
             assert_eq!(levels.bids, [(Price(5_565_387), Size(0))]);
@@ -483,6 +493,11 @@ mod tests {
             (levels.asks[0], levels.cut_sizes),
             ((Price(6_183_804), Size(32_332)), 1)
         );
+        // Less than the smallest unit is still a level.
+        let (_, levels) = decode(&DEPTH.replace("0.32332000", "0.00000400"));
+        assert_eq!(levels.asks[0], (Price(6_183_804), Size(1)));
+        let (frame, _) = decode(&DEPTH.replace("0.32332000", "-0.00000400"));
+        assert!(frame.is_err(), "{frame:?}");
         let (frame, levels) = decode(&TICKER.replace("3.78826000", "3.78826100"));
         let Ok(Frame::BookTicker(ticker)) = frame else {
             panic!()
@@ -491,18 +506,66 @@ mod tests {
     }
 
     #[test]
-    fn microseconds_are_a_setting_and_not_a_guess() {
-        let decoder = Decoder::new(decoder().symbols, TimeUnit::Microseconds);
-        let text = TRADE.replace("1723161255342", "1723161255342001");
-        let Ok(Frame::Trade(trade)) = decoder.decode(text.as_bytes(), &mut Levels::default())
-        else {
-            panic!()
+    fn a_time_is_read_in_the_unit_that_it_is_in() {
+        for (written, read) in [
+            ("1723161255", 1_723_161_255_000_000_000),
+            ("1723161255342001", 1_723_161_255_342_001_000),
+            ("1723161255342001002", 1_723_161_255_342_001_002),
+        ] {
+            let (frame, _) = decode(&TRADE.replace("1723161255342", written));
+            let Ok(Frame::Trade(trade)) = frame else {
+                panic!("{frame:?}")
+            };
+            assert_eq!(trade.ts_venue, read);
+        }
+        let (frame, _) = decode(&TRADE.replace("1723161255342", "17231612553"));
+        assert!(
+            matches!(frame, Err(DecodeError::Time { field: "T", .. })),
+            "{frame:?}"
+        );
+    }
+
+    #[test]
+    fn frames_of_usdm_futures_are_read() {
+        let depth = r#"{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT","U":203,"u":207,"pu":199,"b":[["61496.50","0.010"]],"a":[]}"#;
+        let (frame, levels) = decode(&combined("depth@0ms", depth));
+        let update = DepthUpdate {
+            symbol: 0,
+            ts_venue: 1_723_161_256_299_000_000,
+            first_id: 203,
+            last_id: 207,
+            previous_id: Some(199),
         };
-        assert_eq!(trade.ts_venue, 1_723_161_255_342_001_000);
-        assert!(matches!(
-            decode(&text.replace("342001", "342001000")).0,
-            Err(DecodeError::Range { field: "T", .. })
-        ));
+        assert_eq!((frame, update.base_id()), (Ok(Frame::Depth(update)), 199));
+        assert_eq!(levels.bids, [(Price(6_149_650), Size(1_000))]);
+        let trade = r#"{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5,"p":"61800.30","q":"0.006","X":"MARKET","m":false}"#;
+        assert!(matches!(decode(trade).0, Ok(Frame::Trade(_))));
+        let booked = trade.replace("MARKET", "INSURANCE_FUND");
+        let said = decode(&booked).0.unwrap_err().to_string();
+        assert_eq!(said, "frames of kind `INSURANCE_FUND` are not read");
+        let ticker = r#"{"e":"bookTicker","u":512,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1723161256313,"E":1723161256313}"#;
+        assert!(matches!(decode(ticker).0, Ok(Frame::BookTicker(_))));
+        let backwards = depth.replace("\"pu\":199", "\"pu\":207");
+        let said = decode(&backwards).0.unwrap_err().to_string();
+        assert_eq!(said, "`pu` is 207, which cannot be");
+    }
+
+    #[test]
+    fn the_symbol_of_a_broken_frame_is_found_where_it_is_named() {
+        let symbol = |name: &str| Symbol {
+            name: name.to_owned(),
+            price_scale: 2,
+            size_scale: 5,
+        };
+        let decoder = Decoder::new(vec![symbol("BTCUSDT"), symbol("ETHUSDT")]);
+        let find = |text: &str| decoder.symbol_in(text.as_bytes());
+        assert_eq!(
+            find(r#"1723161255 {"stream":"ethusdt@depth","data":{"e"#),
+            Some(1)
+        );
+        assert_eq!(find(r#"{"e":"depthUpdate","E":x,"s":"BTCUSDT"#), Some(0));
+        assert_eq!(find(r#"{"e":"depthUpdate","s":"BTCUSDTX"}"#), None);
+        assert_eq!(find(""), None);
     }
 
     #[test]

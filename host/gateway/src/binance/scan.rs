@@ -66,6 +66,7 @@ impl<'a> Scanner<'a> {
             }
             b"U" => fields.first_id = Some(self.integer()?),
             b"u" => fields.update_id = Some(self.integer()?),
+            b"pu" => fields.previous_id = Some(self.integer()?),
             b"lastUpdateId" => fields.snapshot_id = Some(self.integer()?),
             b"t" => fields.trade_id = Some(self.integer()?),
             b"b" if self.peek()? == b'"' => {
@@ -87,6 +88,7 @@ impl<'a> Scanner<'a> {
             b"p" => fields.price = Some(self.string()?),
             b"q" => fields.size = Some(self.string()?),
             b"m" => fields.buyer_is_maker = Some(self.boolean()?),
+            b"X" => fields.trade_kind = Some(self.string()?),
             _ => self.skip()?,
         }
         Some(())

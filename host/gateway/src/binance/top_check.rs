@@ -73,6 +73,11 @@ impl TopCheck {
         self.tops.clear();
     }
 
+    /// Forgets the tops of a book that another one replaces.
+    pub fn forget_tops(&mut self) {
+        self.tops.clear();
+    }
+
     /// Records a ticker. One whose id goes back is ignored.
     pub fn ticker(&mut self, ticker: &BookTicker) {
         if self

@@ -6,7 +6,8 @@
 //!
 //! The size of a level may be finer than the lot: old orders keep remainders from the time when lots were smaller (BTCUSDT of
 //! 2024-08-08 has 25.426189 at 200000). No order can trade a part of a lot, so such a size is cut down to the scale, and
-//! counted. Prices and the sizes of trades are never cut: finer ones mean that the scale in use is wrong.
+//! counted; a remainder below one unit counts as one, because the level is there. Prices and the sizes of trades are never cut:
+//! finer ones mean that the scale in use is wrong.
 
 use super::symbol::Symbol;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -52,7 +53,20 @@ pub enum Frame {
     Snapshot(DepthSnapshot),
 }
 
-/// Changes of the book between two update ids.
+impl Frame {
+    /// Index of the symbol. A snapshot names none, and is that of the only one.
+    pub fn symbol(&self) -> usize {
+        match self {
+            Self::Depth(update) => update.symbol,
+            Self::BookTicker(ticker) => ticker.symbol,
+            Self::Trade(tick) => tick.symbol,
+            Self::Snapshot(_) => 0,
+        }
+    }
+}
+
+/// Changes of the book between two update ids. On Spot the ids of diffs are consecutive; on USD-M futures they are not, and each
+/// diff names the last id of the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DepthUpdate {
     /// Index of the symbol.
@@ -63,6 +77,16 @@ pub struct DepthUpdate {
     pub first_id: u64,
     /// `u`: the last update id in the event.
     pub last_id: u64,
+    /// `pu`: the last update id of the event before, on USD-M futures.
+    pub previous_id: Option<u64>,
+}
+
+impl DepthUpdate {
+    /// The id of the book that this diff changes: it applies to no other.
+    pub fn base_id(&self) -> u64 {
+        self.previous_id
+            .unwrap_or_else(|| self.first_id.saturating_sub(1))
+    }
 }
 
 /// Best bid and ask after an update id. Spot's has no time.
@@ -115,6 +139,7 @@ pub(super) struct Fields<'a> {
     pub(super) unknown_symbol: Option<&'a [u8]>,
     pub(super) first_id: Option<u64>,
     pub(super) update_id: Option<u64>,
+    pub(super) previous_id: Option<u64>,
     pub(super) snapshot_id: Option<u64>,
     pub(super) trade_id: Option<u64>,
     pub(super) bid: Option<&'a [u8]>,
@@ -124,6 +149,8 @@ pub(super) struct Fields<'a> {
     pub(super) price: Option<&'a [u8]>,
     pub(super) size: Option<&'a [u8]>,
     pub(super) buyer_is_maker: Option<bool>,
+    /// The kind of a futures trade.
+    pub(super) trade_kind: Option<&'a [u8]>,
     /// Whether `b`/`bids` and `a`/`asks` were there as arrays.
     pub(super) has_bids: bool,
     pub(super) has_asks: bool,
@@ -177,6 +204,7 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
                 }
                 "U" => fields.first_id = Some(map.next_value()?),
                 "u" => fields.update_id = Some(map.next_value()?),
+                "pu" => fields.previous_id = Some(map.next_value()?),
                 "lastUpdateId" => fields.snapshot_id = Some(map.next_value()?),
                 "t" => fields.trade_id = Some(map.next_value()?),
                 "b" | "bids" => {
@@ -202,6 +230,7 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
                 "p" => fields.price = Some(text(&mut map)?),
                 "q" => fields.size = Some(text(&mut map)?),
                 "m" => fields.buyer_is_maker = Some(map.next_value()?),
+                "X" => fields.trade_kind = Some(text(&mut map)?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -359,14 +388,19 @@ pub(super) fn fixed(text: &[u8], scale: u8) -> Result<i64, FixedError> {
     }
 }
 
-/// Reads the size of a level, cut down to the scale if it is finer.
+/// Reads the size of a level, cut down to the scale if it is finer; a size above zero stays so.
 pub(super) fn level_size(text: &[u8], scale: u8, cut_sizes: &mut u64) -> Result<i64, FixedError> {
     match fixed(text, scale) {
         Err(FixedError::TooFine { .. }) => {
             *cut_sizes += 1;
             let point = text.iter().position(|byte| *byte == b'.');
             let end = point.map_or(text.len(), |point| point + 1 + usize::from(scale));
-            fixed(text.get(..end).unwrap_or(text), scale)
+            let cut = fixed(text.get(..end).unwrap_or(text), scale)?;
+            // What was cut off is not zero, so neither is the whole.
+            Ok(match text.starts_with(b"-") {
+                true => cut.min(-1),
+                false => cut.max(1),
+            })
         }
         read => read,
     }

@@ -1,19 +1,18 @@
 //! Reads a capture from end to end and compares its books with the exchange's own best bid and ask.
 
-use super::config::SymbolTerms;
-use super::feed::{Feed, Seen};
+use super::config::{Market, SymbolTerms};
+use super::describe::{describe, gap};
+use super::feed::{Feed, Seen, Source};
 use super::lines::{Lines, split};
 use super::monitor::{LineProblem, PlaybackMonitor};
-use crate::binance::{
-    DecodeError, Decoder, Frame, Level, SyncStep, TimeUnit, Top, TopCheck, TopVerdict,
-};
-use crate::playback::symbols::read_symbols;
+use super::symbols::read_head;
+use crate::binance::{DecodeError, Decoder, Frame, Level, SyncStep, Top, TopCheck, TopVerdict};
 use serde::Serialize;
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
-use tickdeck_model::{InstrumentId, Timestamp, VenueId};
+use tickdeck_model::{Event, InstrumentId, Timestamp, VenueId};
 
-/// Damaged lines and disagreements that are described; further ones are only counted.
+/// Faults that are described; further ones are only counted.
 const MAX_PROBLEMS: usize = 20;
 /// The default of playback.
 const AGREEMENTS: u32 = 20;
@@ -23,6 +22,10 @@ const AGREEMENTS: u32 = 20;
 pub struct CheckReport {
     /// The file.
     pub file: String,
+    /// What it is worth.
+    pub verdict: CaptureVerdict,
+    /// The market that it is of.
+    pub market: Market,
     /// Lines, damaged ones included.
     pub lines: u64,
     /// Depth diffs.
@@ -41,10 +44,13 @@ pub struct CheckReport {
     pub duplicates: u64,
     /// Gaps in the ids of the depth diffs.
     pub gaps: u64,
+    /// Times a book contradicted itself or the exchange's own quotes. The book is stale from there until it is proven again.
+    pub contradictions: u64,
     /// Sizes of levels that were finer than the instrument's scale and cut down to it.
     pub cut_sizes: u64,
-    /// Times the price moved beyond the known part of a book.
-    pub beyond_snapshot: u64,
+    /// Times the price moved beyond the known part of a book: beyond its snapshot, or, where there was none, to a level that no
+    /// diff had named. That is no fault of the capture.
+    pub beyond_known: u64,
     /// Lines whose local time is before that of the previous line.
     pub time_went_back: u64,
     /// Depth diffs after which the top of a live book could be compared with the exchange's.
@@ -59,23 +65,23 @@ pub struct CheckReport {
     pub last_ns: Timestamp,
     /// The final state of each book.
     pub books: Vec<CheckedBook>,
-    /// The first damaged lines and disagreements.
+    /// The first faults.
     pub problems: Vec<LineProblem>,
     /// Why the file could not be read to its end, if so.
     pub broken: Option<String>,
 }
 
-impl CheckReport {
-    /// Whether the capture has no fault at all.
-    pub fn is_clean(&self) -> bool {
-        let faults = [
-            self.damaged,
-            self.gaps,
-            self.time_went_back,
-            self.tops_checked - self.tops_agreed,
-        ];
-        self.broken.is_none() && faults.iter().all(|count| *count == 0)
-    }
+/// What a capture is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureVerdict {
+    /// It has no fault.
+    #[default]
+    Complete,
+    /// It can be played, and parts of it are missing, damaged or contradictory.
+    Faulty,
+    /// It can't be read to its end.
+    Broken,
 }
 
 /// A symbol's book at the end of a capture. Prices and sizes are decimals.
@@ -97,6 +103,7 @@ pub struct CheckedBook {
 
 struct Check {
     symbols: Vec<SymbolTerms>,
+    source: Source,
     feed: Feed,
     top_checks: Vec<TopCheck>,
     report: CheckReport,
@@ -107,19 +114,22 @@ struct Check {
 /// # Errors
 /// The file cannot be opened, or has no Binance frame near its start. If it breaks later, the report says so.
 pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
-    let file = read_symbols(path, &[], TimeUnit::default())?;
+    let head = read_head(path)?;
     let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
-    let decoder = Decoder::new(
-        file.symbols.iter().map(SymbolTerms::symbol).collect(),
-        TimeUnit::default(),
-    );
-    let ids: Vec<InstrumentId> = (0..).map(InstrumentId).take(file.symbols.len()).collect();
+    // Nobody trades here, so nothing but the file decides on its scales.
+    let found = head.symbols.iter();
+    let symbols: Vec<SymbolTerms> = found.map(|found| found.terms(head.market)).collect();
+    let decoder = Decoder::new(symbols.iter().map(SymbolTerms::symbol).collect());
+    let source = Source::new(decoder, (0..symbols.len()).collect());
+    let ids: Vec<InstrumentId> = (0..).map(InstrumentId).take(symbols.len()).collect();
     let mut check = Check {
         top_checks: vec![TopCheck::default(); ids.len()],
-        feed: Feed::new(decoder, &ids, VenueId(0), AGREEMENTS),
-        symbols: file.symbols,
+        feed: Feed::new(&ids, VenueId(0), AGREEMENTS),
+        source,
+        symbols,
         report: CheckReport {
             file: lines.name().to_owned(),
+            market: head.market,
             ..CheckReport::default()
         },
     };
@@ -128,20 +138,7 @@ pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
         match lines.next() {
             Ok(Some(line)) => {
                 events.clear();
-                let problem = match split(line) {
-                    Ok((at, json)) => {
-                        check.report.see_time(at);
-                        match check.feed.frame(at, json, &mut events) {
-                            Ok(seen) => check.see(seen),
-                            Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => {
-                                check.report.ignored += 1;
-                                None
-                            }
-                            Err(damage) => Some(check.report.damage(damage.to_string())),
-                        }
-                    }
-                    Err(damage) => Some(check.report.damage(damage.to_owned())),
-                };
+                let problem = check.line(line, &mut events);
                 check.report.note(lines.number(), problem);
             }
             Ok(None) => break,
@@ -152,7 +149,7 @@ pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
         }
     }
     check.report.lines = lines.number();
-    Ok(check.finish(lines.number()))
+    Ok(check.finish())
 }
 
 impl CheckReport {
@@ -162,11 +159,6 @@ impl CheckReport {
         }
         self.time_went_back += u64::from(at < self.last_ns);
         self.last_ns = self.last_ns.max(at);
-    }
-
-    fn damage(&mut self, problem: String) -> String {
-        self.damaged += 1;
-        problem
     }
 
     fn note(&mut self, line: u64, problem: Option<String>) {
@@ -179,89 +171,108 @@ impl CheckReport {
         }
     }
 
-    fn count(&mut self, verdict: TopVerdict) -> Option<String> {
-        match verdict {
-            TopVerdict::Unchecked => None,
-            TopVerdict::Agrees => {
-                self.tops_checked += 1;
-                self.tops_agreed += 1;
-                None
-            }
-            TopVerdict::Differs {
-                last_id,
-                local,
-                exchange,
-            } => {
-                self.tops_checked += 1;
-                Some(format!(
-                    "after depth id {last_id} the book's top is {local:?}, the exchange's {exchange:?}"
-                ))
-            }
+    fn count(&mut self, verdict: TopVerdict) {
+        self.tops_checked += u64::from(verdict != TopVerdict::Unchecked);
+        self.tops_agreed += u64::from(verdict == TopVerdict::Agrees);
+    }
+
+    /// The verdict by everything that was found.
+    fn judge(&self) -> CaptureVerdict {
+        let faults = [
+            self.damaged,
+            self.gaps,
+            self.contradictions,
+            self.time_went_back,
+        ];
+        match (&self.broken, faults.iter().all(|count| *count == 0)) {
+            (Some(_), _) => CaptureVerdict::Broken,
+            (None, false) => CaptureVerdict::Faulty,
+            (None, true) => CaptureVerdict::Complete,
         }
     }
 }
 
 impl Check {
+    /// Takes in a line; returns the fault that it shows.
+    fn line(&mut self, line: &[u8], events: &mut Vec<Event>) -> Option<String> {
+        let read = split(line).map_err(str::to_owned).and_then(|(at, json)| {
+            self.report.see_time(at);
+            match self
+                .feed
+                .frame(&self.source, self.report.last_ns, json, events)
+            {
+                Ok(seen) => Ok(Some(seen)),
+                Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => Ok(None),
+                Err(damage) => Err(damage.to_string()),
+            }
+        });
+        match read {
+            Ok(Some(seen)) => self.see(seen),
+            Ok(None) => {
+                self.report.ignored += 1;
+                None
+            }
+            Err(damage) => {
+                self.report.damaged += 1;
+                let at = self.report.last_ns;
+                let step = self.feed.unreadable(&self.source, at, line, events);
+                self.report.contradictions += u64::from(step.is_some());
+                Some(damage)
+            }
+        }
+    }
+
     fn see(&mut self, seen: Seen) -> Option<String> {
         let report = &mut self.report;
         report.cut_sizes += seen.cut_sizes;
-        let symbol = match seen.frame {
-            Frame::Depth(update) => {
-                report.depth_events += 1;
-                update.symbol
-            }
+        match seen.frame {
+            Frame::Depth(_) => report.depth_events += 1,
             Frame::BookTicker(ticker) => {
                 report.book_tickers += 1;
-                self.top_checks[ticker.symbol].ticker(&ticker);
-                ticker.symbol
+                self.top_checks[seen.book].ticker(&ticker);
             }
-            Frame::Trade(tick) => {
-                report.trades += 1;
-                tick.symbol
-            }
-            Frame::Snapshot(_) => {
-                report.snapshots += 1;
-                0
-            }
-        };
-        let sync = self.feed.book(symbol);
+            Frame::Trade(_) => report.trades += 1,
+            Frame::Snapshot(_) => report.snapshots += 1,
+        }
+        let sync = self.feed.book(seen.book);
         let mut problem = None;
         match seen.step {
             Some(SyncStep::Gap { expected, got }) => {
                 report.gaps += 1;
-                problem = Some(format!(
-                    "gap in the depth ids: expected {expected}, got {got}"
-                ));
+                problem = Some(gap(expected, got));
+            }
+            Some(SyncStep::Contradicted(what)) => {
+                report.contradictions += 1;
+                problem = Some(describe(what, self.source.symbol(&seen.frame)));
             }
             Some(SyncStep::Duplicate) => report.duplicates += 1,
-            Some(SyncStep::BeyondSnapshot) => report.beyond_snapshot += 1,
+            Some(SyncStep::BeyondKnown) => report.beyond_known += 1,
             Some(
-                SyncStep::Applied | SyncStep::Kept | SyncStep::Synced(_) | SyncStep::SnapshotTooOld,
+                SyncStep::Applied | SyncStep::Kept | SyncStep::Synced(_) | SyncStep::SnapshotUnused,
             )
             | None => {}
         }
         // A depth event has been taken in: by itself, or kept and then applied to a snapshot.
         let took_depth = match (seen.frame, seen.step) {
-            (Frame::Depth(_), Some(SyncStep::Applied | SyncStep::BeyondSnapshot)) => true,
+            (Frame::Depth(_), Some(SyncStep::Applied | SyncStep::BeyondKnown)) => true,
             (Frame::Snapshot(snapshot), Some(SyncStep::Synced(_))) => {
                 sync.last_id() > Some(snapshot.last_id)
             }
             _ => false,
         };
         if let Some(last_id) = sync.last_id().filter(|_| took_depth && sync.is_live()) {
-            self.top_checks[symbol].depth(last_id, Top::of_book(sync.book()));
+            self.top_checks[seen.book].depth(last_id, Top::of_book(sync.book()));
         }
-        while let Some(verdict) = self.top_checks[symbol].next_verdict() {
-            problem = report.count(verdict).or(problem);
+        while let Some(verdict) = self.top_checks[seen.book].next_verdict() {
+            report.count(verdict);
         }
         problem
     }
 
-    fn finish(mut self, last_line: u64) -> CheckReport {
+    fn finish(mut self) -> CheckReport {
         for top_check in &mut self.top_checks {
             while let Some(verdict) = top_check.final_verdict() {
-                let problem = self.report.count(verdict);
-                self.report.note(last_line, problem);
+                self.report.count(verdict);
             }
         }
         for (at, symbol) in self.symbols.iter().enumerate() {
@@ -279,6 +290,7 @@ impl Check {
                 best_ask: sync.book().best_ask().map(text),
             });
         }
+        self.report.verdict = self.report.judge();
         self.report
     }
 }

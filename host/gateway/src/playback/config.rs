@@ -1,11 +1,13 @@
 //! The configuration of a playback, and the terms of its symbols.
 
-use crate::binance::{Symbol, TimeUnit};
+use super::step::Step;
+use crate::binance::Symbol;
 use crate::broker::{BrokerRules, FeeRate, Fees, Latency};
+use serde::Serialize;
 use std::path::PathBuf;
 use tickdeck_model::{Amount, Price, Size};
 
-/// Decimal digits of every currency of Binance Spot.
+/// Decimal digits of every currency of Binance.
 pub(super) const CURRENCY_SCALE: u8 = 8;
 /// Binance Spot's rate without discounts: 0.1 %.
 const DEFAULT_FEE: FeeRate = FeeRate { ppm: 1_000 };
@@ -14,30 +16,51 @@ const DEFAULT_LATENCY_NS: u64 = 1_000_000;
 const DEFAULT_AGREEMENTS: u32 = 20;
 const ONE: i64 = 10i64.pow(CURRENCY_SCALE as u32);
 
-/// Quote currencies by which an unknown symbol is split, longest first.
+/// Quote currencies by which a symbol is split, longer ones before those that they end in.
 const QUOTES: &[&str] = &[
-    "FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY",
+    "FDUSD", "RLUSD", "AEUR", "BIDR", "BKRW", "BUSD", "BVND", "DOGE", "EURI", "IDRT", "TUSD",
+    "USD1", "USDC", "USDE", "USDP", "USDS", "USDT", "XUSD", "ARS", "AUD", "BNB", "BRL", "BTC",
+    "COP", "CZK", "DAI", "DOT", "ETH", "EUR", "GBP", "JPY", "MXN", "NGN", "PAX", "PLN", "RON",
+    "RUB", "SOL", "TRX", "TRY", "UAH", "UST", "VAI", "XRP", "ZAR",
 ];
+
+/// A market of Binance. Its frames, the ids of its diffs and its terms differ from another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Market {
+    /// Spot.
+    #[default]
+    Spot,
+    /// Perpetual and delivery contracts margined in USDT or USDC.
+    UsdmFutures,
+}
+
+impl std::fmt::Display for Market {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Spot => "Binance Spot",
+            Self::UsdmFutures => "Binance USD-M futures",
+        })
+    }
+}
 
 /// The configuration of a playback.
 #[derive(Debug, Clone)]
 pub struct PlaybackConfig {
-    /// The files, merged by local time.
+    /// The files, merged by local time. All of one market; several of one symbol are one book.
     pub files: Vec<PathBuf>,
     /// The venue's name; symbols become `BTCUSDT.<venue>`.
     pub venue: String,
-    /// Terms of symbols; they take precedence over the known terms and over those found in the file.
-    pub symbols: Vec<SymbolTerms>,
-    /// The unit of the frames' times.
-    pub time_unit: TimeUnit,
+    /// What is known of symbols. The first entry that says something counts.
+    pub symbols: Vec<SymbolSettings>,
     /// Latency of the links; at least 1 ns together.
     pub latency: Latency,
     /// Fees on trades.
     pub fees: Fees,
     /// Whether a sell needs no holdings.
     pub allow_short: bool,
-    /// Opening balances: currency and amount at 8 decimal digits.
-    pub balances: Vec<(String, Amount)>,
+    /// Opening balance in each quote currency, at 8 decimal digits.
+    pub balance: Amount,
     /// Consecutive depth events whose top must equal the exchange's before a book without a snapshot is live.
     pub agreements: u32,
     /// Whether everything is decoded before playing, for benchmarks; needs 88 bytes of memory per event.
@@ -45,13 +68,12 @@ pub struct PlaybackConfig {
 }
 
 impl PlaybackConfig {
-    /// The defaults: venue `BINANCE`, 1 ms there and 1 ms back, 0.1 % fees, 1,000,000 USDT, shorts allowed.
+    /// The defaults: venue `BINANCE`, 1 ms there and 1 ms back, 0.1 % fees, 1,000,000 of each quote currency, shorts allowed.
     pub fn new(files: Vec<PathBuf>) -> Self {
         Self {
             files,
             venue: "BINANCE".to_owned(),
             symbols: Vec::new(),
-            time_unit: TimeUnit::default(),
             latency: Latency {
                 order_ns: DEFAULT_LATENCY_NS,
                 answer_ns: DEFAULT_LATENCY_NS,
@@ -61,7 +83,7 @@ impl PlaybackConfig {
                 taker: DEFAULT_FEE,
             },
             allow_short: true,
-            balances: vec![("USDT".to_owned(), Amount(1_000_000 * ONE))],
+            balance: Amount(1_000_000 * ONE),
             agreements: DEFAULT_AGREEMENTS,
             preload: false,
         }
@@ -75,6 +97,40 @@ impl PlaybackConfig {
             allow_short: self.allow_short,
         }
     }
+
+    /// What all entries of a symbol say together.
+    pub(super) fn settings_of(&self, name: &str) -> SymbolSettings {
+        let mut all = SymbolSettings::default();
+        for entry in self.symbols.iter().filter(|entry| entry.name == name) {
+            let entry = entry.clone();
+            all = SymbolSettings {
+                name: entry.name,
+                base: all.base.or(entry.base),
+                quote: all.quote.or(entry.quote),
+                tick: all.tick.or(entry.tick),
+                lot: all.lot.or(entry.lot),
+                min_notional: all.min_notional.or(entry.min_notional),
+            };
+        }
+        all
+    }
+}
+
+/// What is known of a symbol beside its file; `None` where nothing is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SymbolSettings {
+    /// As the exchange writes it: `BTCUSDT`.
+    pub name: String,
+    /// The base currency.
+    pub base: Option<String>,
+    /// The quote currency.
+    pub quote: Option<String>,
+    /// Prices are whole multiples of this.
+    pub tick: Option<Step>,
+    /// Sizes are whole multiples of this.
+    pub lot: Option<Step>,
+    /// Smallest price times size, at 8 decimal digits.
+    pub min_notional: Option<Amount>,
 }
 
 /// The terms of a symbol.
@@ -99,31 +155,68 @@ pub struct SymbolTerms {
 }
 
 impl SymbolTerms {
-    /// The terms of symbols that are known: BTCUSDT and ETHUSDT.
-    pub fn known(name: &str) -> Option<Self> {
-        match name {
-            "BTCUSDT" => Self::of_scales(name, 2, 5),
-            "ETHUSDT" => Self::of_scales(name, 2, 4),
-            _ => None,
+    /// The terms of symbols that are known: BTCUSDT and ETHUSDT, as of 2024 to 2026.
+    pub fn known(market: Market, name: &str) -> Option<Self> {
+        let (tick, lot) = match (market, name) {
+            (Market::Spot, "BTCUSDT") => (2, 5),
+            (Market::Spot, "ETHUSDT") => (2, 4),
+            (Market::UsdmFutures, "BTCUSDT") => (1, 3),
+            (Market::UsdmFutures, "ETHUSDT") => (2, 3),
+            _ => return None,
+        };
+        Some(Self::of_file(name, tick, lot))
+    }
+
+    /// Terms with tick and lot of one unit at these scales. The currencies are those of the name, empty if they can't be told.
+    pub(super) fn of_file(name: &str, price_scale: u8, size_scale: u8) -> Self {
+        let [tick, lot] = [price_scale, size_scale].map(|scale| Step { units: 1, scale });
+        let mut terms = Self::of_steps(name, tick, lot);
+        (terms.base, terms.quote) = Self::currencies(name).unwrap_or_default();
+        terms.min_notional = Self::usual_min_notional(&terms.quote);
+        terms
+    }
+
+    /// Terms with this tick and lot, and nothing else.
+    pub(super) fn of_steps(name: &str, tick: Step, lot: Step) -> Self {
+        Self {
+            name: name.to_owned(),
+            base: String::new(),
+            quote: String::new(),
+            price_scale: tick.scale,
+            size_scale: lot.scale,
+            tick: Price(tick.units),
+            lot: Size(lot.units),
+            min_notional: Amount(0),
         }
     }
 
-    /// Terms with tick and lot of one unit at these scales. The currencies follow from the name's ending; the smallest
-    /// notional is 5 for quotes in dollars, else 0. `None` if the ending is not that of a known quote currency.
-    pub fn of_scales(name: &str, price_scale: u8, size_scale: u8) -> Option<Self> {
-        let cut = |quote: &&&str| name.len() > quote.len() && name.ends_with(**quote);
-        let quote = QUOTES.iter().find(cut)?;
-        let least = if quote.contains("USD") { 5 * ONE } else { 0 };
-        Some(Self {
-            name: name.to_owned(),
-            base: name[..name.len() - quote.len()].to_owned(),
-            quote: (*quote).to_owned(),
-            price_scale,
-            size_scale,
-            tick: Price(1),
-            lot: Size(1),
-            min_notional: Amount(least),
-        })
+    /// Splits a name into base and quote currency; `None` if it does not end in a quote currency that is known. The delivery
+    /// date of a future, `BTCUSDT_240927`, is part of neither.
+    pub(super) fn currencies(name: &str) -> Option<(String, String)> {
+        let pair = name.split('_').next().unwrap_or(name);
+        let splits = |quote: &&&str| pair.len() > quote.len() && pair.ends_with(**quote);
+        let quote = QUOTES.iter().find(splits)?;
+        let base = &pair[..pair.len() - quote.len()];
+        Some((base.to_owned(), (*quote).to_owned()))
+    }
+
+    /// The smallest notional unless something else is known: 5 for quotes in dollars, else none.
+    pub(super) fn usual_min_notional(quote: &str) -> Amount {
+        Amount(if quote.contains("USD") { 5 * ONE } else { 0 })
+    }
+
+    pub(super) fn tick_step(&self) -> Step {
+        Step {
+            units: self.tick.0,
+            scale: self.price_scale,
+        }
+    }
+
+    pub(super) fn lot_step(&self) -> Step {
+        Step {
+            units: self.lot.0,
+            scale: self.size_scale,
+        }
     }
 
     /// The part that the decoder needs.
@@ -133,5 +226,50 @@ impl SymbolTerms {
             price_scale: self.price_scale,
             size_scale: self.size_scale,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_split_at_its_quote_currency() {
+        for (name, base, quote) in [
+            ("BTCUSDT", "BTC", "USDT"),
+            ("BTCFDUSD", "BTC", "FDUSD"),
+            ("BTCPLN", "BTC", "PLN"),
+            ("ETHBTC", "ETH", "BTC"),
+            ("1000SHIBUSDT", "1000SHIB", "USDT"),
+            ("BTCUSDT_240927", "BTC", "USDT"),
+            ("USDTTRY", "USDT", "TRY"),
+        ] {
+            let split = SymbolTerms::currencies(name).unwrap();
+            assert_eq!((split.0.as_str(), split.1.as_str()), (base, quote));
+        }
+        assert_eq!(SymbolTerms::currencies("BTCXYZ"), None);
+        assert_eq!(SymbolTerms::currencies("USDT"), None);
+    }
+
+    #[test]
+    fn what_several_sources_say_of_a_symbol_is_put_together() {
+        let step = |text| Step::parse(text).unwrap();
+        let mut config = PlaybackConfig::new(Vec::new());
+        config.symbols = vec![
+            SymbolSettings {
+                name: "A".to_owned(),
+                tick: step("0.1"),
+                ..SymbolSettings::default()
+            },
+            SymbolSettings {
+                name: "A".to_owned(),
+                tick: step("0.2"),
+                lot: step("3"),
+                ..SymbolSettings::default()
+            },
+        ];
+        let all = config.settings_of("A");
+        assert_eq!((all.tick, all.lot), (step("0.1"), step("3")));
+        assert_eq!(config.settings_of("B"), SymbolSettings::default());
     }
 }

@@ -1,7 +1,8 @@
-//! Turns the frames of one file into market data events: a decoder and its books.
+//! Turns frames into market data events: the books of a market, and the decoder of each file.
 
 use crate::binance::{
-    BookSync, BookTicker, DecodeError, Decoder, Frame, Levels, Recovery, SyncStep, TradeTick,
+    BookSync, BookTicker, DecodeError, Decoder, Frame, Levels, Recovery, Symbol, SyncStep,
+    TradeTick,
 };
 use tickdeck_model::{
     Body, Event, InstrumentId, Pad, Price, Quote, Size, Timestamp, Trade, VenueId,
@@ -11,109 +12,162 @@ use tickdeck_model::{
 /// every line.
 const MAX_LEVELS: usize = 1 << 20;
 
-/// Decoder and books of one file.
+/// Unreadable lines in a row, without a diff in between, after which a book is no longer believed.
+const MAX_UNREADABLE: u32 = 10;
+
+/// The books of a market, which the frames of one or several files change.
 #[derive(Debug)]
 pub(super) struct Feed {
-    decoder: Decoder,
-    books: Vec<BookSync>,
-    instruments: Vec<InstrumentId>,
+    books: Vec<Book>,
     levels: Levels,
     bodies: Vec<Body>,
+}
+
+#[derive(Debug)]
+struct Book {
+    instrument: InstrumentId,
+    sync: BookSync,
+    /// Lines since the last diff that could not be read and may have been one.
+    unreadable: u32,
+}
+
+/// The frames of one file, and the books that they belong to.
+#[derive(Debug)]
+pub(super) struct Source {
+    decoder: Decoder,
+    /// The book of each of the decoder's symbols.
+    books: Vec<usize>,
 }
 
 /// The result of one frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) frame: Frame,
+    /// The book that it belongs to.
+    pub(super) book: usize,
     /// The effect on the book.
     pub(super) step: Option<SyncStep>,
     /// Sizes of levels that were cut down to the scale.
     pub(super) cut_sizes: u64,
 }
 
+impl Source {
+    /// `books` are those of the decoder's symbols, in its order.
+    pub(super) fn new(decoder: Decoder, books: Vec<usize>) -> Self {
+        Self { decoder, books }
+    }
+
+    /// The symbol of a frame.
+    pub(super) fn symbol(&self, frame: &Frame) -> &Symbol {
+        &self.decoder.symbols()[frame.symbol()]
+    }
+}
+
 impl Feed {
-    /// `instruments` are those of the decoder's symbols, in its order.
-    pub(super) fn new(
-        decoder: Decoder,
-        instruments: &[InstrumentId],
-        venue: VenueId,
-        agreements: u32,
-    ) -> Self {
+    pub(super) fn new(instruments: &[InstrumentId], venue: VenueId, agreements: u32) -> Self {
         let recovery = Recovery::Evidence { agreements };
-        let books = instruments
-            .iter()
-            .map(|id| BookSync::new(*id, venue, recovery))
-            .collect();
-        let instruments = instruments.to_vec();
+        let book = |id: &InstrumentId| Book {
+            instrument: *id,
+            sync: BookSync::new(*id, venue, recovery),
+            unreadable: 0,
+        };
         Self {
-            decoder,
-            books,
-            instruments,
+            books: instruments.iter().map(book).collect(),
             levels: Levels::default(),
             bodies: Vec::new(),
         }
     }
 
-    /// A symbol's book.
-    pub(super) fn book(&self, symbol: usize) -> &BookSync {
-        &self.books[symbol]
+    /// A book.
+    pub(super) fn book(&self, at: usize) -> &BookSync {
+        &self.books[at].sync
     }
 
     /// Decodes a frame received at `at` and appends its events.
     pub(super) fn frame(
         &mut self,
+        source: &Source,
         at: Timestamp,
         json: &[u8],
         out: &mut Vec<Event>,
     ) -> Result<Seen, DecodeError> {
-        let frame = self.decoder.decode(json, &mut self.levels)?;
+        let frame = source.decoder.decode(json, &mut self.levels)?;
         self.bodies.clear();
+        let book_at = source.books[frame.symbol()];
+        let Book {
+            instrument,
+            sync,
+            unreadable,
+        } = &mut self.books[book_at];
         let (ts_venue, step) = match &frame {
             Frame::Depth(update) => {
-                self.check_room(update.symbol)?;
-                let step = self.books[update.symbol].depth(update, &self.levels, &mut self.bodies);
+                check_room(sync, &self.levels)?;
+                *unreadable = 0;
+                let step = sync.depth(update, &self.levels, &mut self.bodies);
                 (update.ts_venue, Some(step))
             }
             Frame::Snapshot(snapshot) => {
-                // The decoder refuses snapshots unless the file has one symbol.
-                self.check_room(0)?;
-                let step = self.books[0].snapshot(snapshot, &self.levels, &mut self.bodies);
+                check_room(sync, &self.levels)?;
+                let step = sync.snapshot(snapshot, &self.levels, &mut self.bodies);
                 (at, Some(step))
             }
             Frame::BookTicker(ticker) => {
-                self.bodies
-                    .push(quote(self.instruments[ticker.symbol], ticker).into());
-                (
-                    at,
-                    self.books[ticker.symbol].ticker(ticker, &mut self.bodies),
-                )
+                let step = sync.ticker(at, ticker, &mut self.bodies);
+                // What the quote says about the book comes first.
+                self.bodies.push(quote(*instrument, ticker).into());
+                (at, step)
             }
             Frame::Trade(tick) => {
-                self.bodies
-                    .push(trade(self.instruments[tick.symbol], tick).into());
-                (tick.ts_venue, None)
+                let step = sync.trade(at, tick.ts_venue, &mut self.bodies);
+                self.bodies.push(trade(*instrument, tick).into());
+                (tick.ts_venue, step)
             }
         };
-        out.extend(
-            self.bodies
-                .drain(..)
-                .map(|body| Event::new(ts_venue, at, body)),
-        );
+        self.append(ts_venue, at, out);
         Ok(Seen {
             frame,
+            book: book_at,
             step,
             cut_sizes: self.levels.cut_sizes,
         })
     }
+
+    /// Notes a line that could not be read, received at `at`, and appends what follows from it. It may have been a diff: of the
+    /// symbol that it names, else of any.
+    pub(super) fn unreadable(
+        &mut self,
+        source: &Source,
+        at: Timestamp,
+        line: &[u8],
+        out: &mut Vec<Event>,
+    ) -> Option<SyncStep> {
+        self.bodies.clear();
+        let named = source.decoder.symbol_in(line);
+        let mut step = None;
+        for (symbol, book) in source.books.iter().enumerate() {
+            let book = &mut self.books[*book];
+            if named.is_none_or(|named| named == symbol) {
+                book.unreadable += 1;
+                if book.unreadable >= MAX_UNREADABLE {
+                    step = book.sync.unreadable(&mut self.bodies).or(step);
+                }
+            }
+        }
+        self.append(at, at, out);
+        step
+    }
+
+    fn append(&mut self, ts_venue: Timestamp, at: Timestamp, out: &mut Vec<Event>) {
+        let bodies = self.bodies.drain(..);
+        out.extend(bodies.map(|body| Event::new(ts_venue, at, body)));
+    }
 }
 
-impl Feed {
-    /// Refuses levels for which a book has no room.
-    fn check_room(&self, symbol: usize) -> Result<(), DecodeError> {
-        match self.books[symbol].book().len() + self.levels.count() > MAX_LEVELS {
-            true => Err(DecodeError::Levels { most: MAX_LEVELS }),
-            false => Ok(()),
-        }
+/// Refuses levels for which a book has no room.
+fn check_room(sync: &BookSync, levels: &Levels) -> Result<(), DecodeError> {
+    match sync.book().len() + levels.count() > MAX_LEVELS {
+        true => Err(DecodeError::Levels { most: MAX_LEVELS }),
+        false => Ok(()),
     }
 }
 

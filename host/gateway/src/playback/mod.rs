@@ -1,7 +1,10 @@
 //! Plays captures of Binance, and fills our orders in a simulation against the recorded book.
 //!
-//! A capture is one or several files, gzip or plain, of `<local nanoseconds> <json>` lines; several are merged by local
-//! time into one tape. They are read while they play, or in advance ([`PlaybackConfig::preload`]).
+//! A capture is one or several files, plain, gzip or zstd, of `<local time> <json>` lines; several are merged by local
+//! time into one tape, and those of one symbol change one book. They are read while they play, or in advance
+//! ([`PlaybackConfig::preload`]).
+//!
+//! What a file is, is read from it: Spot or USD-M futures, the unit of its times, the digits of its numbers.
 //!
 //! # Time
 //!
@@ -30,24 +33,32 @@
 mod book;
 mod check;
 mod config;
+mod describe;
+mod exchange_info;
 mod feed;
 mod fills;
 mod lines;
 mod monitor;
+mod step;
 mod symbols;
 mod tape;
 
-pub use check::{CheckReport, CheckedBook, check};
-pub use config::{PlaybackConfig, SymbolTerms};
-
-use config::CURRENCY_SCALE;
+pub use check::{CaptureVerdict, CheckReport, CheckedBook, check};
+pub use config::{Market, PlaybackConfig, SymbolSettings, SymbolTerms};
+pub use exchange_info::read_exchange_info;
 pub use monitor::{LineProblem, PlaybackMonitor, PlaybackStats};
+pub use step::Step;
 
+use crate::binance::Symbol;
 use crate::broker::Broker;
-use crate::playback::fills::FillSimulator;
-use crate::playback::symbols::CaptureFile;
+use config::CURRENCY_SCALE;
+use fills::FillSimulator;
+use std::sync::Arc;
+use symbols::{Head, read_head, terms_of};
 use tape::Tape;
-use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{
+    Command, Continuity, DataMonitor, Due, Gateway, GatewayError, VenueTerms,
+};
 use tickdeck_model::{
     Event, Instrument, InstrumentId, Pad, Registry, Timestamp, VenueScope, VenueState, VenueStatus,
 };
@@ -56,7 +67,10 @@ use tickdeck_model::{
 #[derive(Debug)]
 pub struct Playback {
     config: PlaybackConfig,
-    files: Vec<CaptureFile>,
+    /// The terms of each symbol.
+    symbols: Vec<SymbolTerms>,
+    /// For each file, its symbols and their places in `symbols`.
+    files: Vec<(Vec<Symbol>, Vec<usize>)>,
     monitor: PlaybackMonitor,
     session: Option<PlaybackSession>,
 }
@@ -69,28 +83,35 @@ struct PlaybackSession {
 }
 
 impl Playback {
-    /// Reads the head of each file to find its symbols and their scales.
+    /// Reads the head of each file to find its market, its symbols and their scales.
     ///
     /// # Errors
-    /// A file cannot be read, has no Binance frame near its start, or has a symbol whose terms must be configured.
+    /// A file cannot be read, has no Binance frame near its start, is of another market than the first, or has a symbol whose terms
+    /// must be configured.
     pub fn open(config: PlaybackConfig) -> Result<Self, GatewayError> {
-        let monitor = PlaybackMonitor::default();
-        let files: Result<Vec<CaptureFile>, GatewayError> = config
-            .files
-            .iter()
-            .map(|path| symbols::read_symbols(path, &config.symbols, config.time_unit))
-            .collect();
-        let files = files?;
-        if files.is_empty() {
+        if config.files.is_empty() {
             let problem = "no capture file was named; give at least one".to_owned();
             return Err(GatewayError::Source {
                 source_name: config.venue,
                 problem,
             });
         }
-        monitor.set_total_bytes(files.iter().map(|file| file.bytes).sum());
+        let heads = config.files.iter().map(|path| read_head(path));
+        let heads: Vec<Head> = heads.collect::<Result<_, _>>()?;
+        let symbols = terms_of(&heads, &config)?;
+        let monitor = PlaybackMonitor::default();
+        monitor.set_total_bytes(heads.iter().map(|head| head.bytes).sum());
+        let of_file = |head: &Head| {
+            let names = head.symbols.iter().map(|found| &found.name);
+            let places = names.filter_map(|name| symbols.iter().position(|it| it.name == *name));
+            let places: Vec<usize> = places.collect();
+            let decoded = places.iter().map(|at| symbols[*at].symbol()).collect();
+            (decoded, places)
+        };
+        let files = heads.iter().map(of_file).collect();
         Ok(Self {
             config,
+            symbols,
             files,
             monitor,
             session: None,
@@ -108,26 +129,19 @@ impl Gateway for Playback {
         let venue = registry.add_venue(&self.config.venue);
         let rules = self.config.rules();
         let mut broker = Broker::new(venue, rules);
-        for (code, amount) in &self.config.balances {
-            broker.deposit(
-                registry.add_currency(code, CURRENCY_SCALE)?,
-                CURRENCY_SCALE,
-                *amount,
-            );
+        let mut opened = Vec::new();
+        for symbol in &self.symbols {
+            let quote = registry.add_currency(&symbol.quote, CURRENCY_SCALE)?;
+            if !opened.contains(&quote) {
+                broker.deposit(quote, CURRENCY_SCALE, self.config.balance);
+                opened.push(quote);
+            }
         }
         let mut instruments: Vec<InstrumentId> = Vec::new();
-        let mut numbered = Vec::new();
-        for file in &self.files {
-            let mut of_file = Vec::new();
-            for symbol in &file.symbols {
-                let terms = add_symbol(registry, &mut broker, venue, &self.config.venue, symbol)?;
-                if !instruments.contains(&terms.id) {
-                    instruments.push(terms.id);
-                }
-                of_file.push(terms.id);
-                broker.list(terms);
-            }
-            numbered.push(of_file);
+        for symbol in &self.symbols {
+            let terms = add_symbol(registry, &mut broker, venue, &self.config.venue, symbol)?;
+            instruments.push(terms.id);
+            broker.list(terms);
         }
         let connected = VenueStatus {
             venue,
@@ -139,7 +153,7 @@ impl Gateway for Playback {
         let mut tape = Tape::open(
             &self.config,
             &self.files,
-            &numbered,
+            &instruments,
             connected,
             &self.monitor,
         )?;
@@ -158,6 +172,10 @@ impl Gateway for Playback {
             lookahead_ns: rules.latency.lookahead_ns(),
             continuity: Continuity::Repeats,
         })
+    }
+
+    fn data_monitor(&self) -> Option<Arc<dyn DataMonitor>> {
+        Some(Arc::new(self.monitor()))
     }
 
     fn send(&mut self, at: Timestamp, command: Command) {

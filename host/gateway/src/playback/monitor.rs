@@ -3,11 +3,12 @@
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tickdeck_engine::port::{DataMonitor, DataQuality};
 
-/// Damaged lines that are described; further ones are only counted.
+/// Faults that are described; further ones are only counted.
 const MAX_PROBLEMS: usize = 100;
 
-/// A line that was skipped, or whose time was changed.
+/// A line that was skipped, or that shows a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineProblem {
     /// The file.
@@ -41,11 +42,13 @@ pub struct PlaybackStats {
     pub time_went_back: u64,
     /// Gaps in the depth stream.
     pub gaps: u64,
+    /// Times a book contradicted itself or the exchange's own quotes.
+    pub contradictions: u64,
     /// Depth lines that repeated known ids.
     pub duplicates: u64,
     /// Sizes of levels that were finer than the instrument's scale and cut down to it.
     pub cut_sizes: u64,
-    /// The first damaged lines.
+    /// The first damaged lines, gaps and contradictions.
     pub problems: Vec<LineProblem>,
 }
 
@@ -58,6 +61,7 @@ struct Counters {
     ignored: AtomicU64,
     time_went_back: AtomicU64,
     gaps: AtomicU64,
+    contradictions: AtomicU64,
     duplicates: AtomicU64,
     cut_sizes: AtomicU64,
     problems: Mutex<Vec<LineProblem>>,
@@ -69,8 +73,32 @@ pub(super) enum Count {
     Line,
     Ignored,
     TimeWentBack,
-    Gap,
     Duplicate,
+}
+
+/// A fault of the data that is counted and described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Damaged,
+    Gap,
+    Contradiction,
+}
+
+impl DataMonitor for PlaybackMonitor {
+    fn quality(&self) -> DataQuality {
+        let stats = self.stats();
+        DataQuality {
+            messages: stats.lines,
+            damaged: stats.damaged,
+            ignored: stats.ignored,
+            gaps: stats.gaps,
+            contradictions: stats.contradictions,
+            time_went_back: stats.time_went_back,
+            duplicates: stats.duplicates,
+            cut_sizes: stats.cut_sizes,
+            problems: stats.problems.iter().map(LineProblem::to_string).collect(),
+        }
+    }
 }
 
 /// A handle on the counters of one capture.
@@ -89,15 +117,16 @@ impl PlaybackMonitor {
             ignored: load(&self.0.ignored),
             time_went_back: load(&self.0.time_went_back),
             gaps: load(&self.0.gaps),
+            contradictions: load(&self.0.contradictions),
             duplicates: load(&self.0.duplicates),
             cut_sizes: load(&self.0.cut_sizes),
-            problems: self
-                .0
-                .problems
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            problems: self.load_problems(),
         }
+    }
+
+    fn load_problems(&self) -> Vec<LineProblem> {
+        let problems = self.0.problems.lock();
+        problems.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn set_total_bytes(&self, bytes: u64) {
@@ -119,14 +148,18 @@ impl PlaybackMonitor {
             Count::Line => &self.0.lines,
             Count::Ignored => &self.0.ignored,
             Count::TimeWentBack => &self.0.time_went_back,
-            Count::Gap => &self.0.gaps,
             Count::Duplicate => &self.0.duplicates,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn damaged(&self, problem: LineProblem) {
-        self.0.damaged.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn fault(&self, what: Fault, problem: LineProblem) {
+        let counter = match what {
+            Fault::Damaged => &self.0.damaged,
+            Fault::Gap => &self.0.gaps,
+            Fault::Contradiction => &self.0.contradictions,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
         let mut problems = self
             .0
             .problems

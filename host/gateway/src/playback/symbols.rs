@@ -1,18 +1,20 @@
-//! Finds the symbols of a file, and their scales, in its head.
+//! Finds the market, the symbols and their terms in the heads of the files.
 //!
-//! Binance prints every number with eight decimal digits. A symbol that is neither configured nor known gets the scales
-//! that the head's numbers need once trailing zeros are cut, and a tick and lot of one unit at them. A later number
-//! that is finer makes its line a damaged one, whose message says so: then configure the symbol.
+//! Binance prints numbers with trailing zeros. The scales of a symbol are the digits that the head's numbers need once those are
+//! cut, and no coarser than the tick and lot that the settings, an `exchangeInfo` or the known table give. A known tick or lot that
+//! the file's prices or trades contradict is outdated, and the file's digits count. A later number that is finer still makes its
+//! line a damaged one, whose message says so.
 
-use super::config::SymbolTerms;
+use super::config::{Market, PlaybackConfig, SymbolSettings, SymbolTerms};
 use super::lines::{Lines, split};
 use super::monitor::PlaybackMonitor;
-use crate::binance::{Decoder, Frame, Levels, Symbol, TimeUnit};
+use super::step::Step;
+use crate::binance::{Decoder, Frame, Levels, Symbol};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::Untrusted;
-use tickdeck_model::untrusted::{printable, quoted};
+use tickdeck_model::untrusted::printable;
 
 /// Bytes of the symbol of an instrument.
 const MAX_SYMBOL: usize = 64;
@@ -25,42 +27,210 @@ const HEAD_BYTES: usize = 256 << 20;
 const MAX_SYMBOLS: usize = 4_096;
 /// Bytes of a symbol's name.
 const MAX_NAME: usize = 64;
-/// Digits Binance prints.
+/// Digits Binance prints at most.
 const PRINTED_SCALE: u8 = 8;
+/// One level in so many may be finer than the lot: a remainder of an old order.
+const DUST_ONE_IN: u64 = 100;
 
-/// A capture file and its symbols.
+/// The head of a capture file.
 #[derive(Debug, Clone)]
-pub(super) struct CaptureFile {
+pub(super) struct Head {
     pub(super) path: PathBuf,
     /// Length on disk.
     pub(super) bytes: u64,
+    pub(super) market: Market,
     /// In order of first appearance.
-    pub(super) symbols: Vec<SymbolTerms>,
+    pub(super) symbols: Vec<FoundSymbol>,
 }
 
-/// The head of a file.
-struct Head {
-    found: Vec<Found>,
-    /// The first line that is not a frame, and why.
-    damage: Option<(u64, String)>,
+/// A symbol, and the digits of its numbers.
+#[derive(Debug, Clone)]
+pub(super) struct FoundSymbol {
+    pub(super) name: String,
+    price_digits: u8,
+    /// Digits of the finest size of a trade.
+    trade_digits: u8,
+    /// How many levels have a size of so many digits.
+    levels: [u64; PRINTED_SCALE as usize + 1],
 }
 
-#[derive(Debug)]
-struct Found {
-    name: String,
-    price_scale: u8,
-    size_scale: u8,
+impl FoundSymbol {
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            price_digits: 0,
+            trade_digits: 0,
+            levels: [0; PRINTED_SCALE as usize + 1],
+        }
+    }
+
+    fn see(&mut self, frame: &Frame, levels: &Levels) {
+        match frame {
+            Frame::Trade(trade) => {
+                self.price_digits = self.price_digits.max(digits(trade.price.0));
+                self.trade_digits = self.trade_digits.max(digits(trade.size.0));
+            }
+            Frame::BookTicker(ticker) => {
+                let sides = [ticker.bid, ticker.ask];
+                sides
+                    .iter()
+                    .for_each(|(price, size)| self.see_level(price.0, size.0));
+            }
+            Frame::Depth(_) | Frame::Snapshot(_) => {
+                let levels = levels.bids.iter().chain(&levels.asks);
+                levels.for_each(|(price, size)| self.see_level(price.0, size.0));
+            }
+        }
+    }
+
+    fn see_level(&mut self, price: i64, size: i64) {
+        self.price_digits = self.price_digits.max(digits(price));
+        self.levels[usize::from(digits(size))] += 1;
+    }
+
+    /// Takes in what another file shows of the same symbol.
+    fn merge(&mut self, other: &Self) {
+        self.price_digits = self.price_digits.max(other.price_digits);
+        self.trade_digits = self.trade_digits.max(other.trade_digits);
+        for (count, more) in self.levels.iter_mut().zip(other.levels) {
+            *count += more;
+        }
+    }
+
+    /// The digits of sizes that orders leave, as opposed to dust.
+    fn size_digits(&self) -> u8 {
+        let all: u64 = self.levels.iter().sum();
+        let mut finer = all;
+        let digits = (0..=PRINTED_SCALE).find(|digits| {
+            finer -= self.levels[usize::from(*digits)];
+            finer <= all / DUST_ONE_IN
+        });
+        digits.unwrap_or(PRINTED_SCALE).max(self.trade_digits)
+    }
+
+    /// The terms, apart from what is known: for reading a file that nobody trades on.
+    pub(super) fn terms(&self, market: Market) -> SymbolTerms {
+        let settings = SymbolSettings::default();
+        self.terms_with(market, &settings).unwrap_or_else(|_| {
+            SymbolTerms::of_file(&self.name, self.price_digits, self.size_digits())
+        })
+    }
+
+    /// The terms by the settings, the known table and the file.
+    fn terms_with(&self, market: Market, settings: &SymbolSettings) -> Result<SymbolTerms, String> {
+        let known = SymbolTerms::known(market, &self.name);
+        let tick = finest(
+            "prices",
+            "tick",
+            self.price_digits,
+            settings.tick,
+            known.as_ref().map(SymbolTerms::tick_step),
+        )?;
+        let is_known = settings.lot.is_some() || known.is_some();
+        let size_digits = match is_known {
+            true => self.trade_digits,
+            false => self.size_digits(),
+        };
+        let lot = finest(
+            "sizes of trades",
+            "lot",
+            size_digits,
+            settings.lot,
+            known.as_ref().map(SymbolTerms::lot_step),
+        )?;
+        let mut terms = SymbolTerms::of_steps(&self.name, tick, lot);
+        let (base, quote) = (settings.base.clone(), settings.quote.clone());
+        (terms.base, terms.quote) = match (base, quote, SymbolTerms::currencies(&self.name)) {
+            (Some(base), Some(quote), _) => (base, quote),
+            (base, quote, Some(found)) => (base.unwrap_or(found.0), quote.unwrap_or(found.1)),
+            (_, _, None) => {
+                return Err(format!(
+                    "the currencies of {name} are not known: name them in the settings of the venue, \
+                     [venue.symbols.{name}] with base = \"...\" and quote = \"...\", or set exchange_info to a file with \
+                     Binance's answer of /api/v3/exchangeInfo",
+                    name = self.name
+                ));
+            }
+        };
+        terms.min_notional = settings
+            .min_notional
+            .unwrap_or_else(|| SymbolTerms::usual_min_notional(&terms.quote));
+        Ok(terms)
+    }
+}
+
+/// The step by the settings, which must fit the file; else the known one if it fits; else one unit of the file's digits.
+fn finest(
+    what: &str,
+    key: &str,
+    digits: u8,
+    set: Option<Step>,
+    known: Option<Step>,
+) -> Result<Step, String> {
+    if let Some(set) = set.filter(|set| set.scale < digits) {
+        return Err(format!(
+            "its {what} have {digits} decimal digits, and `{key}` of the symbol in the settings is {set}: correct it or leave it out"
+        ));
+    }
+    let known = known.filter(|known| known.scale >= digits);
+    Ok(set.or(known).unwrap_or(Step {
+        units: 1,
+        scale: digits,
+    }))
+}
+
+/// Determines the terms of every symbol of the files, in order of first appearance.
+///
+/// # Errors
+/// Files of different markets, or the settings contradict a file or say too little.
+pub(super) fn terms_of(
+    heads: &[Head],
+    config: &PlaybackConfig,
+) -> Result<Vec<SymbolTerms>, GatewayError> {
+    let [first, others @ ..] = heads else {
+        return Ok(Vec::new());
+    };
+    let problem = |head: &Head, problem: String| GatewayError::Source {
+        source_name: Untrusted::path(&head.path).to_string(),
+        problem,
+    };
+    if let Some(other) = others.iter().find(|other| other.market != first.market) {
+        return Err(problem(
+            other,
+            format!(
+                "is of {}, and {} of {}: play them as two venues",
+                other.market,
+                Untrusted::path(&first.path),
+                first.market
+            ),
+        ));
+    }
+    let mut found: Vec<(&Head, FoundSymbol)> = Vec::new();
+    for head in heads {
+        for symbol in &head.symbols {
+            match found
+                .iter_mut()
+                .find(|(_, found)| found.name == symbol.name)
+            {
+                Some((_, found)) => found.merge(symbol),
+                None => found.push((head, symbol.clone())),
+            }
+        }
+    }
+    let terms = |(head, found): &(&Head, FoundSymbol)| {
+        let settings = config.settings_of(&found.name);
+        found
+            .terms_with(first.market, &settings)
+            .map_err(|why| problem(head, why))
+    };
+    found.iter().map(terms).collect()
 }
 
 /// Reads the head of a file.
 ///
 /// # Errors
-/// The file cannot be read, has no frame there, or the currencies of a symbol cannot be derived from its name.
-pub(super) fn read_symbols(
-    path: &Path,
-    configured: &[SymbolTerms],
-    time_unit: TimeUnit,
-) -> Result<CaptureFile, GatewayError> {
+/// The file cannot be read, or has no frame there.
+pub(super) fn read_head(path: &Path) -> Result<Head, GatewayError> {
     let problem = |problem: String| GatewayError::Source {
         source_name: Untrusted::path(path).to_string(),
         problem,
@@ -68,141 +238,122 @@ pub(super) fn read_symbols(
     let bytes = std::fs::metadata(path)
         .map_err(|error| problem(format!("cannot be read: {error}")))?
         .len();
-    let Head { found, damage } = read_head(path, time_unit)?;
-    if found.is_empty() {
-        let damage = damage.map_or_else(String::new, |(line, why)| format!("; line {line}: {why}"));
-        return Err(problem(format!(
-            "no depthUpdate, bookTicker or trade frame within {HEAD_LINES} lines of the form `<local nanoseconds> <json>`{damage}"
-        )));
-    }
-    if found.len() > MAX_SYMBOLS {
-        return Err(problem(format!(
-            "more than {MAX_SYMBOLS} symbols within {HEAD_LINES} lines: record fewer in a file"
-        )));
-    }
-    let terms = |found: &Found| {
-        let configured = configured
-            .iter()
-            .find(|terms| terms.name == found.name)
-            .cloned();
-        configured
-            .or_else(|| SymbolTerms::known(&found.name))
-            .or_else(|| SymbolTerms::of_scales(&found.name, found.price_scale, found.size_scale))
-            .ok_or_else(|| {
-                problem(format!(
-                    "the currencies of {} are not known; configure the symbol",
-                    quoted(&found.name)
-                ))
-            })
-    };
-    let symbols = found.iter().map(terms).collect::<Result<_, _>>()?;
-    Ok(CaptureFile {
+    let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
+    let mut head = Head {
         path: path.to_owned(),
         bytes,
-        symbols,
-    })
-}
-
-fn read_head(path: &Path, time_unit: TimeUnit) -> Result<Head, GatewayError> {
-    let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
-    let mut found: Vec<Found> = Vec::new();
+        market: Market::Spot,
+        symbols: Vec::new(),
+    };
+    // The first line that is not a frame, and why.
     let mut damage = None;
     let mut levels = Levels::default();
-    let (mut bytes, mut number) = (0, 0);
-    while number < HEAD_LINES && bytes < HEAD_BYTES && found.len() <= MAX_SYMBOLS {
+    let mut read = 0;
+    while lines.number() < HEAD_LINES && read < HEAD_BYTES && head.symbols.len() <= MAX_SYMBOLS {
         // A file broken within its head still plays up to there.
         let line = match lines.next() {
             Ok(Some(line)) => line,
             Ok(None) => break,
             Err(broken) => {
-                damage = damage.or(Some((number + 1, broken.to_string())));
+                damage = damage.or(Some(broken.to_string()));
                 break;
             }
         };
-        number += 1;
-        bytes += line.len();
-        let json = match split(line) {
-            Ok((_, json)) => json,
-            Err(why) => {
-                damage = damage.or(Some((number, why.to_owned())));
-                continue;
-            }
+        read += line.len();
+        match split(line) {
+            Ok((_, json)) => head.see(json, &mut levels),
+            Err(why) => damage = damage.or(Some(format!("line {}: {why}", lines.number()))),
+        }
+    }
+    if head.symbols.is_empty() {
+        let damage = damage.map_or_else(String::new, |why| format!("; {why}"));
+        return Err(problem(format!(
+            "no depthUpdate, bookTicker or trade frame within {HEAD_LINES} lines of the form `<local time> <json>`{damage}"
+        )));
+    }
+    if head.symbols.len() > MAX_SYMBOLS {
+        return Err(problem(format!(
+            "more than {MAX_SYMBOLS} symbols within {HEAD_LINES} lines: record fewer in a file"
+        )));
+    }
+    Ok(head)
+}
+
+impl Head {
+    /// Takes in a frame, if it is one.
+    fn see(&mut self, json: &[u8], levels: &mut Levels) {
+        let Some(tag) = Tag::read(json) else {
+            return;
         };
-        let Some(name) = symbol_of(json).filter(|name| is_symbol(name)) else {
-            continue;
+        if tag.is_futures() {
+            self.market = Market::UsdmFutures;
+        }
+        let Some(name) = tag.symbol.filter(|name| is_name(name)) else {
+            // A snapshot; which symbol it is of is not known yet.
+            return;
         };
         let symbol = Symbol {
-            name: name.clone(),
+            name: name.to_owned(),
             price_scale: PRINTED_SCALE,
             size_scale: PRINTED_SCALE,
         };
-        let Ok(frame) = Decoder::new(vec![symbol], time_unit).decode(json, &mut levels) else {
-            continue;
+        let Ok(frame) = Decoder::new(vec![symbol]).decode(json, levels) else {
+            return;
         };
-        let at = found
-            .iter()
-            .position(|found| found.name == name)
-            .unwrap_or_else(|| {
-                found.push(Found {
-                    name,
-                    price_scale: 0,
-                    size_scale: 0,
-                });
-                found.len() - 1
-            });
-        widen(&mut found[at], &frame, &levels);
+        let at = self.symbols.iter().position(|found| found.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.symbols.push(FoundSymbol::new(name.to_owned()));
+            self.symbols.len() - 1
+        });
+        self.symbols[at].see(&frame, levels);
     }
-    Ok(Head { found, damage })
 }
 
-/// Whether a text can be the symbol of an instrument: short, and what it looks like.
-fn is_symbol(name: &str) -> bool {
-    (1..=MAX_SYMBOL).contains(&name.len()) && printable(name) == name
+/// What of a frame shows its symbol and its market.
+#[derive(Default, Deserialize)]
+struct Tag<'a> {
+    #[serde(rename = "s", borrow)]
+    symbol: Option<&'a str>,
+    #[serde(rename = "e", borrow)]
+    event: Option<&'a str>,
+    #[serde(rename = "pu")]
+    previous_id: Option<u64>,
+    #[serde(rename = "X", borrow)]
+    trade_kind: Option<&'a str>,
 }
 
-/// The symbol a frame names.
-fn symbol_of(json: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow)]
-        s: Option<&'a str>,
-        #[serde(borrow)]
-        data: Option<Inner<'a>>,
+impl<'a> Tag<'a> {
+    fn read(json: &'a [u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Combined<'a> {
+            #[serde(borrow)]
+            data: Tag<'a>,
+        }
+        let combined: Option<Combined<'a>> = serde_json::from_slice(json).ok();
+        match combined {
+            Some(combined) => Some(combined.data),
+            None => serde_json::from_slice(json).ok(),
+        }
     }
-    #[derive(Deserialize)]
-    struct Inner<'a> {
-        #[serde(borrow)]
-        s: Option<&'a str>,
+
+    /// Whether it is a frame as only futures have it: a diff that names the one before, a trade with its kind, or a best bid and
+    /// ask with an event name.
+    fn is_futures(&self) -> bool {
+        match self.event {
+            Some("depthUpdate") => self.previous_id.is_some(),
+            Some("trade") => self.trade_kind.is_some(),
+            Some("bookTicker") => true,
+            _ => false,
+        }
     }
-    let named: Named<'_> = serde_json::from_slice(json).ok()?;
-    let name = named.s.or(named.data.and_then(|data| data.s));
-    name.filter(|name| is_name(name)).map(str::to_owned)
 }
 
 /// Whether a name may be an exchange's name for a symbol. It becomes part of the deck's names.
 fn is_name(name: &str) -> bool {
     let allowed = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
-    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed)
-}
-
-fn widen(found: &mut Found, frame: &Frame, levels: &Levels) {
-    let mut see = |price: i64, size: i64| {
-        found.price_scale = found.price_scale.max(digits(price));
-        found.size_scale = found.size_scale.max(digits(size));
-    };
-    match frame {
-        Frame::Trade(trade) => see(trade.price.0, trade.size.0),
-        Frame::BookTicker(ticker) => [ticker.bid, ticker.ask]
-            .iter()
-            .for_each(|(price, size)| see(price.0, size.0)),
-        Frame::Depth(_) | Frame::Snapshot(_) => {
-            levels
-                .bids
-                .iter()
-                .chain(&levels.asks)
-                .for_each(|(price, size)| see(price.0, size.0));
-        }
-    }
+    (1..=MAX_NAME.min(MAX_SYMBOL)).contains(&name.len())
+        && name.chars().all(allowed)
+        && printable(name) == name
 }
 
 /// Decimal digits that a number at the printed scale needs.

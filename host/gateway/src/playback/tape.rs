@@ -4,11 +4,12 @@
 //! later. The events in between are [`Tape::behind`].
 
 use super::config::PlaybackConfig;
-use super::feed::Feed;
+use super::describe::{describe, gap};
+use super::feed::{Feed, Source};
 use super::lines::{Lines, split};
-use super::monitor::{Count, LineProblem, PlaybackMonitor};
-use crate::binance::{DecodeError, Decoder, SyncStep};
-use crate::playback::symbols::CaptureFile;
+use super::monitor::{Count, Fault, LineProblem, PlaybackMonitor};
+use crate::binance::{DecodeError, Decoder, Symbol, SyncStep};
+use std::path::PathBuf;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
 
@@ -27,10 +28,18 @@ pub(super) enum Tape {
     Preloaded(Preloaded),
 }
 
-/// Files that are read in step.
+/// Files that are read in step. Their frames change the same books, so a line is decoded in its turn and not before.
 #[derive(Debug)]
 pub(super) struct Merged {
     files: Vec<FileTape>,
+    feed: Feed,
+    monitor: PlaybackMonitor,
+    /// The events of the next line that has any; empty at the end.
+    head: Vec<Event>,
+    /// The failure that ends the tape, and when.
+    failure: Option<(Timestamp, GatewayError)>,
+    /// Local time of the last line decoded.
+    now: Timestamp,
     /// Events delivered to the kernel; the fill simulator has processed those before `passed`.
     handed_out: Vec<Event>,
     passed: usize,
@@ -52,57 +61,54 @@ pub(super) struct Preloaded {
 #[derive(Debug)]
 struct FileTape {
     lines: Lines,
-    feed: Feed,
-    monitor: PlaybackMonitor,
-    /// The events of the next line that has any; empty at the end.
-    head: Vec<Event>,
+    source: Source,
     /// Local time of the last line.
     now: Timestamp,
-    failure: Option<GatewayError>,
+    state: FileState,
 }
 
-/// The next item of a merged tape; at equal times lines before failures, then by file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Next {
-    due: Timestamp,
-    fails: bool,
-    file: usize,
+/// What comes next in a file. At equal times lines come before failures, then by file.
+#[derive(Debug)]
+enum FileState {
+    /// A line that was read and not decoded.
+    Line,
+    Failed(GatewayError),
+    Over,
 }
 
 impl Tape {
-    /// Opens the files; `numbered` has the instruments of each.
+    /// Opens the files; `books` has, for each file, its symbols and their places among `instruments`.
     pub(super) fn open(
         config: &PlaybackConfig,
-        files: &[CaptureFile],
-        numbered: &[Vec<InstrumentId>],
+        books: &[(Vec<Symbol>, Vec<usize>)],
+        instruments: &[InstrumentId],
         connected: VenueStatus,
         monitor: &PlaybackMonitor,
     ) -> Result<Self, GatewayError> {
-        let open = |(file, ids): (&CaptureFile, &Vec<InstrumentId>)| {
-            let symbols = file.symbols.iter().map(|terms| terms.symbol()).collect();
-            let decoder = Decoder::new(symbols, config.time_unit);
+        let open = |(path, (symbols, books)): (&PathBuf, &(Vec<Symbol>, Vec<usize>))| {
             let mut tape = FileTape {
-                lines: Lines::open(&file.path, monitor)?,
-                feed: Feed::new(decoder, ids, connected.venue, config.agreements),
-                monitor: monitor.clone(),
-                head: Vec::new(),
+                lines: Lines::open(path, monitor)?,
+                source: Source::new(Decoder::new(symbols.clone()), books.clone()),
                 now: 0,
-                failure: None,
+                state: FileState::Over,
             };
-            tape.read_head();
+            tape.read(monitor);
             Ok(tape)
         };
-        let files = files
-            .iter()
-            .zip(numbered)
-            .map(open)
-            .collect::<Result<_, GatewayError>>()?;
-        Ok(Self::Streaming(Merged {
-            files,
+        let files = config.files.iter().zip(books).map(open);
+        let mut merged = Merged {
+            files: files.collect::<Result<_, GatewayError>>()?,
+            feed: Feed::new(instruments, connected.venue, config.agreements),
+            monitor: monitor.clone(),
+            head: Vec::new(),
+            failure: None,
+            now: 0,
             handed_out: Vec::new(),
             passed: 0,
             connected: Some(connected),
-        }))
+        };
+        merged.read_head();
+        Ok(Self::Streaming(merged))
     }
 
     /// Reads everything now.
@@ -121,7 +127,7 @@ impl Tape {
     /// Returns the time of the next event or failure; `None` at the end.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         match self {
-            Self::Streaming(merged) => merged.next().map(|next| next.due),
+            Self::Streaming(merged) => merged.next_due(),
             Self::Preloaded(loaded) => match loaded.events.get(loaded.at) {
                 Some(event) => Some(event.ts_host),
                 None => loaded.failure.as_ref().map(|(due, _)| *due),
@@ -177,38 +183,111 @@ impl Tape {
 }
 
 impl Merged {
-    fn next(&self) -> Option<Next> {
-        let of_file = |(file, tape): (usize, &FileTape)| match tape.head.first() {
-            Some(event) => Some(Next {
-                due: event.ts_host,
-                fails: false,
-                file,
-            }),
-            None => tape.failure.as_ref().map(|_| Next {
-                due: tape.now,
-                fails: true,
-                file,
-            }),
-        };
-        self.files.iter().enumerate().filter_map(of_file).min()
+    fn next_due(&self) -> Option<Timestamp> {
+        let event = self.head.first().map(|event| event.ts_host);
+        event.or_else(|| self.failure.as_ref().map(|(due, _)| *due))
     }
 
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
-        while let Some(next) = self.next().filter(|next| next.due < until) {
-            let file = &mut self.files[next.file];
-            if let Some(failure) = file.failure.take_if(|_| next.fails) {
-                self.files.clear();
-                return Err(failure);
+        while self.next_due().is_some_and(|due| due < until) {
+            if self.head.is_empty() {
+                return self.failure.take().map_or(Ok(()), |(_, why)| Err(why));
             }
             if let Some(connected) = self.connected.take() {
-                file.head
-                    .insert(0, Event::new(next.due, next.due, connected));
+                let due = self.head[0].ts_host;
+                self.head.insert(0, Event::new(due, due, connected));
             }
-            self.handed_out.extend_from_slice(&file.head);
-            out.append(&mut file.head);
-            file.read_head();
+            self.handed_out.extend_from_slice(&self.head);
+            out.append(&mut self.head);
+            self.read_head();
         }
         Ok(())
+    }
+
+    /// Decodes lines in the order of their times until one has events, or the files end or one breaks.
+    fn read_head(&mut self) {
+        let mut silent = 0;
+        while self.head.is_empty() && self.failure.is_none() {
+            let waiting = self.files.iter().enumerate();
+            let next = waiting
+                .filter_map(|(at, file)| Some((file.order()?, at)))
+                .min();
+            let Some((_, at)) = next else {
+                return;
+            };
+            let file = &mut self.files[at];
+            self.now = self.now.max(file.now);
+            if let FileState::Failed(_) = file.state {
+                let state = std::mem::replace(&mut file.state, FileState::Over);
+                if let FileState::Failed(why) = state {
+                    self.failure = Some((self.now, why));
+                }
+                self.files.clear();
+                return;
+            }
+            silent += 1;
+            if silent > MAX_SILENT_LINES {
+                let why = file.lines.broken(&format!(
+                    "{MAX_SILENT_LINES} lines in a row have no market data; cut them out"
+                ));
+                self.failure = Some((self.now, why));
+                self.files.clear();
+                return;
+            }
+            self.decode(at);
+            self.files[at].read(&self.monitor);
+        }
+    }
+
+    /// Decodes the line that a file waits with.
+    fn decode(&mut self, at: usize) {
+        let file = &self.files[at];
+        let line = file.lines.current();
+        let read = split(line).map_err(str::to_owned).and_then(|(_, json)| {
+            match self
+                .feed
+                .frame(&file.source, self.now, json, &mut self.head)
+            {
+                Ok(seen) => Ok(Some(seen)),
+                Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => Ok(None),
+                Err(damage) => Err(damage.to_string()),
+            }
+        });
+        match read {
+            Ok(Some(seen)) => {
+                self.monitor.add_cut_sizes(seen.cut_sizes);
+                let symbol = file.source.symbol(&seen.frame);
+                match seen.step {
+                    Some(SyncStep::Duplicate) => self.monitor.count(Count::Duplicate),
+                    Some(SyncStep::Gap { expected, got }) => {
+                        self.note(at, Fault::Gap, gap(expected, got));
+                    }
+                    Some(SyncStep::Contradicted(what)) => {
+                        self.note(at, Fault::Contradiction, describe(what, symbol));
+                    }
+                    _ => {}
+                }
+            }
+            Ok(None) => self.monitor.count(Count::Ignored),
+            Err(problem) => {
+                self.note(at, Fault::Damaged, problem);
+                // What it does to the books is said with the line.
+                let _ = (self.feed).unreadable(&file.source, self.now, line, &mut self.head);
+            }
+        }
+    }
+
+    fn note(&self, at: usize, fault: Fault, problem: String) {
+        let lines = &self.files[at].lines;
+        let (file, line) = (lines.name().to_owned(), lines.number());
+        self.monitor.fault(
+            fault,
+            LineProblem {
+                file,
+                line,
+                problem,
+            },
+        );
     }
 }
 
@@ -231,68 +310,30 @@ impl Preloaded {
 }
 
 impl FileTape {
-    /// Reads lines until one has events, or the file ends or breaks.
-    fn read_head(&mut self) {
-        let mut silent = 0;
-        while self.head.is_empty() && self.failure.is_none() {
-            silent += 1;
-            if silent > MAX_SILENT_LINES {
-                self.failure = Some(self.lines.broken(&format!(
-                    "{MAX_SILENT_LINES} lines in a row have no market data; cut them out"
-                )));
-                return;
-            }
-            let line = match self.lines.next() {
-                Ok(Some(line)) => line,
-                Ok(None) => return,
-                Err(failure) => {
-                    self.failure = Some(failure);
-                    return;
-                }
-            };
-            self.monitor.count(Count::Line);
-            let cut = split(line).map_err(str::to_owned);
-            let read = cut.and_then(|(time, json)| {
+    /// Reads the next line.
+    fn read(&mut self, monitor: &PlaybackMonitor) {
+        self.state = match self.lines.advance() {
+            Ok(true) => FileState::Line,
+            Ok(false) => FileState::Over,
+            Err(why) => FileState::Failed(why),
+        };
+        if let FileState::Line = self.state {
+            monitor.count(Count::Line);
+            if let Ok((time, _)) = split(self.lines.current()) {
                 if time < self.now {
-                    self.monitor.count(Count::TimeWentBack);
+                    monitor.count(Count::TimeWentBack);
                 }
                 self.now = self.now.max(time);
-                match self.feed.frame(self.now, json, &mut self.head) {
-                    Ok(seen) => {
-                        self.monitor.add_cut_sizes(seen.cut_sizes);
-                        count_step(&self.monitor, seen.step);
-                        Ok(())
-                    }
-                    Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => {
-                        self.monitor.count(Count::Ignored);
-                        Ok(())
-                    }
-                    Err(damage) => Err(damage.to_string()),
-                }
-            });
-            if let Err(problem) = read {
-                let (file, line) = (self.lines.name().to_owned(), self.lines.number());
-                self.monitor.damaged(LineProblem {
-                    file,
-                    line,
-                    problem,
-                });
             }
         }
     }
-}
 
-fn count_step(monitor: &PlaybackMonitor, step: Option<SyncStep>) {
-    match step {
-        Some(SyncStep::Gap { .. }) => monitor.count(Count::Gap),
-        Some(SyncStep::Duplicate) => monitor.count(Count::Duplicate),
-        Some(
-            SyncStep::Applied
-            | SyncStep::Kept
-            | SyncStep::BeyondSnapshot
-            | SyncStep::Synced(_)
-            | SyncStep::SnapshotTooOld,
-        )
-        | None => {}
+    /// Its place in the order of the tape; `None` at its end.
+    fn order(&self) -> Option<(Timestamp, bool)> {
+        match self.state {
+            FileState::Line => Some((self.now, false)),
+            FileState::Failed(_) => Some((self.now, true)),
+            FileState::Over => None,
+        }
     }
 }

@@ -14,6 +14,9 @@ pub(crate) const MS: i64 = 1_000_000;
 /// A day in nanoseconds.
 pub(crate) const DAY_NS: i64 = 86_400_000 * MS;
 
+/// When a market begins: midnight UTC of a day in 2024. The times that tests write and read count from there.
+pub(crate) const EPOCH: i64 = 20_000 * DAY_NS;
+
 /// Lines of a capture of BTCUSDT.
 #[derive(Debug, Clone)]
 pub(crate) struct Market {
@@ -72,8 +75,9 @@ impl Market {
     pub(crate) fn depth(mut self, bids: &[(f64, f64)], asks: &[(f64, f64)]) -> Self {
         self.next_id += 1;
         let (id, bids, asks) = (self.next_id, levels(bids), levels(asks));
+        let at = (EPOCH + self.now) / MS;
         self.push(format!(
-            r#"{{"e":"depthUpdate","E":7,"s":"BTCUSDT","U":{id},"u":{id},"b":{bids},"a":{asks}}}"#
+            r#"{{"e":"depthUpdate","E":{at},"s":"BTCUSDT","U":{id},"u":{id},"b":{bids},"a":{asks}}}"#
         ));
         self
     }
@@ -96,9 +100,9 @@ impl Market {
     /// A trade in which `taker` crossed the spread.
     pub(crate) fn trade(mut self, taker: Side, size: f64, price: f64) -> Self {
         let buyer_is_maker = taker == Side::Sell;
-        let id = self.lines.len();
+        let (id, at) = (self.lines.len(), (EPOCH + self.now) / MS);
         self.push(format!(
-            r#"{{"e":"trade","E":7,"s":"BTCUSDT","t":{id},"p":"{price:.8}","q":"{size:.8}","T":7,"m":{buyer_is_maker}}}"#
+            r#"{{"e":"trade","E":{at},"s":"BTCUSDT","t":{id},"p":"{price:.8}","q":"{size:.8}","T":{at},"m":{buyer_is_maker}}}"#
         ));
         self
     }
@@ -116,7 +120,7 @@ impl Market {
     }
 
     fn push(&mut self, frame: String) {
-        self.lines.push(format!("{} {frame}", self.now));
+        self.lines.push(format!("{} {frame}", EPOCH + self.now));
     }
 
     /// The market as a file.
@@ -233,16 +237,17 @@ pub(crate) fn play(
     })
     .unwrap();
     let lookahead_ns = capture.register(&mut Registry::new()).unwrap().lookahead_ns;
-    let mut cuts = cuts.to_vec();
+    let mut cuts: Vec<Timestamp> = cuts.iter().map(|cut| EPOCH + cut).collect();
     cuts.sort_unstable();
     let mut cuts = cuts.into_iter().peekable();
     let mut events = Vec::new();
     for (at, command) in commands {
+        let at = EPOCH + at;
         // A command may still come at `at`, so nothing beyond its lookahead may be played.
         while let Some(cut) = cuts.next_if(|cut| *cut <= at + lookahead_ns as i64) {
             poll(&mut capture, cut, &mut events);
         }
-        capture.send(*at, *command);
+        capture.send(at, *command);
     }
     for cut in cuts {
         poll(&mut capture, cut, &mut events);
@@ -250,6 +255,10 @@ pub(crate) fn play(
     // To the end as a kernel goes: from due to due.
     while let Due::At(due) = capture.next_due() {
         poll(&mut capture, due + lookahead_ns as i64, &mut events);
+    }
+    for event in &mut events {
+        event.ts_host -= EPOCH;
+        event.ts_venue -= EPOCH;
     }
     (events, lookahead_ns)
 }

@@ -19,7 +19,9 @@ pub use deck::{
 };
 pub use file::FILE_NAME;
 pub use plugin::{GrantSettings, PluginSettings, SwapSettings};
-pub use venue::{BrokerSettings, CaptureSettings, SimSettings, VenueKind, VenueSettings};
+pub use venue::{
+    BrokerSettings, CaptureSettings, SimSettings, SymbolSection, VenueKind, VenueSettings,
+};
 
 use std::path::{Path, PathBuf};
 use tickdeck_model::Untrusted;
@@ -50,7 +52,7 @@ impl Config {
     pub fn locate_files(&mut self, folder: &Path) {
         for venue in &mut self.venues {
             if let VenueKind::Capture(capture) = &mut venue.kind {
-                for file in &mut capture.files {
+                for file in capture.files.iter_mut().chain(&mut capture.exchange_info) {
                     *file = folder.join(&*file);
                 }
             }

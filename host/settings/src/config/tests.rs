@@ -197,7 +197,7 @@ fn each_venue_has_the_settings_of_its_kind() {
             }),
             ..BrokerSettings::default()
         },
-        seed: None,
+        ..CaptureSettings::default()
     };
     assert_eq!(config.venues[2].kind, VenueKind::Capture(tape));
 }

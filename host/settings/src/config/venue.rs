@@ -53,10 +53,31 @@ pub struct SimSettings {
 pub struct CaptureSettings {
     /// The captures to play, merged by time.
     pub files: Vec<PathBuf>,
+    /// What is known of symbols beside the captures.
+    pub symbols: Vec<SymbolSection>,
+    /// A file with the venue's own terms of its symbols: Binance's answer of `exchangeInfo`.
+    pub exchange_info: Option<PathBuf>,
     /// Latency and costs of orders.
     pub broker: BrokerSettings,
     /// The seed that is reported with the run. Nothing in a capture is random; `[venue]` and `--seed` can set it anyway.
     pub seed: Option<u64>,
+}
+
+/// The terms of a symbol: `[venue.symbols.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SymbolSection {
+    /// As the exchange writes it: `BTCUSDT`.
+    pub name: String,
+    /// The base currency.
+    pub base: Option<Located<String>>,
+    /// The quote currency.
+    pub quote: Option<Located<String>>,
+    /// Prices are whole multiples of this.
+    pub tick: Option<Located<Decimal>>,
+    /// Sizes are whole multiples of this.
+    pub lot: Option<Located<Decimal>>,
+    /// Smallest price times size, in the quote currency.
+    pub min_notional: Option<Located<Decimal>>,
 }
 
 /// Settings of a venue that fills orders itself.
@@ -112,6 +133,8 @@ fn sim(section: &Section<'_, '_>) -> VenueKind {
 fn capture(section: &Section<'_, '_>) -> VenueKind {
     VenueKind::Capture(CaptureSettings {
         files: files(section),
+        symbols: symbols(&section.table("symbols")),
+        exchange_info: section.text("exchange_info").map(|file| file.value.into()),
         broker: broker(section),
         seed: None,
     })
@@ -141,6 +164,22 @@ fn files(section: &Section<'_, '_>) -> Vec<PathBuf> {
     }
     let files = files.unwrap_or_default().into_iter();
     files.map(|file| PathBuf::from(file.value)).collect()
+}
+
+fn symbols(section: &Section<'_, '_>) -> Vec<SymbolSection> {
+    let symbol = |(name, section): (Located<String>, Section<'_, '_>)| {
+        let symbol = SymbolSection {
+            name: name.value,
+            base: section.text("base"),
+            quote: section.text("quote"),
+            tick: section.decimal("tick"),
+            lot: section.decimal("lot"),
+            min_notional: section.decimal("min_notional"),
+        };
+        section.finish();
+        symbol
+    };
+    section.tables().into_iter().map(symbol).collect()
 }
 
 /// Reads `[venue]` or `[venues.NAME]`. The venues are in the order of their names, wherever they are in the file.
@@ -226,18 +265,21 @@ impl VenueKind {
 impl VenueSettings {
     /// Plays captures here instead, under the default name of a capture if this venue has its kind's default name.
     pub(super) fn play_captures(&mut self, files: Vec<PathBuf>) {
-        let (kind, broker, seed) = match &self.kind {
-            VenueKind::Sim(sim) => (&KINDS[0], sim.broker.clone(), sim.seed),
-            VenueKind::Capture(capture) => (&KINDS[1], capture.broker.clone(), capture.seed),
+        let (kind, capture) = match &self.kind {
+            VenueKind::Sim(sim) => {
+                let capture = CaptureSettings {
+                    broker: sim.broker.clone(),
+                    seed: sim.seed,
+                    ..CaptureSettings::default()
+                };
+                (&KINDS[0], capture)
+            }
+            VenueKind::Capture(capture) => (&KINDS[1], capture.clone()),
         };
         if self.name == kind.name {
             KINDS[1].name.clone_into(&mut self.name);
         }
-        self.kind = VenueKind::Capture(CaptureSettings {
-            files,
-            broker,
-            seed,
-        });
+        self.kind = VenueKind::Capture(CaptureSettings { files, ..capture });
     }
 }
 

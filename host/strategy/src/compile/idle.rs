@@ -62,7 +62,12 @@ mod tests {
     fn the_ticks_of_a_process_are_read_whatever_its_name_is() {
         let line = "7 (a ) 9 (b) R 1 7 7 0 -1 4194304 90 0 0 0 31 11 0 0 39 19 1 0 100";
         assert_eq!(parse_ticks(line), Some(42));
-        for broken in ["", "7 (a", "7 (a) R 1", "7 (a) R 1 7 7 0 -1 4194304 90 0 0 0 x 1"] {
+        for broken in [
+            "",
+            "7 (a",
+            "7 (a) R 1",
+            "7 (a) R 1 7 7 0 -1 4194304 90 0 0 0 x 1",
+        ] {
             assert_eq!(parse_ticks(broken), None, "{broken}");
         }
         assert!(cpu_time(std::process::id()).is_some() || !cfg!(target_os = "linux"));

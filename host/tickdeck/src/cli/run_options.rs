@@ -5,6 +5,7 @@ use crate::display::closing::closing;
 use crate::display::console::{Console, Display};
 use crate::display::ends_in_time::EndsInTime;
 use crate::display::summary::{RunFacts, summary};
+use crate::exit::DATA_FAULTS;
 use crate::output::{note, print, print_json};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use tickdeck_control::{Server, socket_path};
 use tickdeck_deck::RunningDeck;
 use tickdeck_deck::clock::Pace;
+use tickdeck_deck::data_monitors::DataMonitors;
 use tickdeck_deck::loading::first_skipped;
 use tickdeck_deck::operator::Operator;
 use tickdeck_deck::private_process::keep_memory_private;
@@ -113,6 +115,7 @@ impl RunOptions {
             workers: deck.workers,
             start_up: shown.since.elapsed(),
             skipped: deck.skipped,
+            data: deck.data.clone(),
         };
         let console = Console {
             engine: deck.engine,
@@ -122,7 +125,9 @@ impl RunOptions {
             display,
             limit,
             at_leisure,
+            history: deck.history,
             memory: deck.memory,
+            data: deck.data,
             core: deck.core,
         };
         let report = console.run();
@@ -147,13 +152,14 @@ impl RunOptions {
     }
 
     fn print_outcome(&self, report: &Report, facts: RunFacts, names: &Names) -> Result<ExitCode> {
+        let data = facts.data.clone();
         if self.json {
             let summary = summary(report, facts, names);
             print_json(&summary)?;
         } else {
-            print(&closing(report, names))?;
+            print(&closing(report, names, data.clone()))?;
         }
-        outcome(report)
+        outcome(report, &data)
     }
 
     /// Returns the settings that the command line overrides.
@@ -230,11 +236,14 @@ fn listen(deck: &Path, operator: Operator, display: Display) -> Option<Server> {
     }
 }
 
-fn outcome(report: &Report) -> Result<ExitCode> {
+fn outcome(report: &Report, data: &DataMonitors) -> Result<ExitCode> {
     if report.ending == Ending::Broken {
         bail!("every venue broke before the end; the lines above say why");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match data.lines().iter().all(|line| line.faults == 0) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(DATA_FAULTS),
+    })
 }
 
 /// Reads `30s`, `5m`, `500ms`, `2h` or plain seconds.

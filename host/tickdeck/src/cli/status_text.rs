@@ -2,6 +2,7 @@
 
 mod times;
 
+use crate::display::data_quality::data_quality;
 use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
@@ -82,6 +83,9 @@ fn head(status: &HostStatus) -> String {
     }
     if let Some(memory) = &status.memory {
         text += &format!("\n  strategies take {} of memory", all_memory(memory));
+    }
+    for line in status.data.iter().filter_map(data_quality) {
+        text += &format!("\n  {line}");
     }
     if status.killed {
         text += "\n  the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill`";

@@ -2,6 +2,7 @@
 
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
+use crate::exit::USAGE_ERROR;
 use crate::output::note;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -56,14 +57,25 @@ enum Action {
     #[command(after_help = "Example:\n  tickdeck strategies remove ema-cross")]
     Remove(One),
     /// Grant a strategy the permissions that it requests
-    #[command(after_help = "Example:\n  tickdeck strategies approve ema-cross")]
-    Approve(One),
+    #[command(
+        after_help = "Examples:\n  tickdeck strategies approve ema-cross\n  tickdeck strategies approve ema-cross --yes"
+    )]
+    Approve(Approval),
 }
 
 #[derive(Debug, Args)]
 struct One {
     /// The strategy's name
     name: String,
+}
+
+#[derive(Debug, Args)]
+struct Approval {
+    /// The strategy's name
+    name: String,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -78,26 +90,36 @@ struct OneOrAll {
 
 impl Strategies {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let request = match self.action.map_or(Request::Strategies, Action::request) {
-            Request::Approve { name, .. } => approval(&self.host, name)?,
-            request => request,
+        let request = match self.action {
+            Some(Action::Approve(approval)) => match approval.request(&self.host)? {
+                Some(request) => request,
+                None => return Ok(ExitCode::from(USAGE_ERROR)),
+            },
+            action => action.map_or(Request::Strategies, Action::request),
         };
         self.host.run(&request)
     }
 }
 
-/// Builds the approval of exactly what the operator is shown now.
-fn approval(host: &Host, name: String) -> Result<Request> {
-    let seen = host.note(&name)?;
-    if let Some(asks) = &seen
-        && std::io::stdin().is_terminal()
-    {
-        note(asks);
-        if !confirmed("grant this?")? {
-            bail!("nothing was granted");
+impl Approval {
+    /// Builds the approval of exactly what the operator is shown now; `None` if it can't be asked for.
+    fn request(self, host: &Host) -> Result<Option<Request>> {
+        let Self { name, yes } = self;
+        let seen = host.note(&name)?;
+        if let Some(asks) = &seen {
+            note(asks);
+            if !yes && !std::io::stdin().is_terminal() {
+                note(format!(
+                    "error: cannot ask for confirmation without a terminal: run `tickdeck strategies approve {name} --yes`"
+                ));
+                return Ok(None);
+            }
+            if !yes && !confirmed("grant this?")? {
+                bail!("nothing was granted");
+            }
         }
+        Ok(Some(Request::Approve { name, seen }))
     }
-    Ok(Request::Approve { name, seen })
 }
 
 impl Action {
@@ -111,7 +133,7 @@ impl Action {
             Self::Rollback(One { name }) => Request::Rollback { name },
             Self::Promote(One { name }) => Request::Promote { name },
             Self::Remove(One { name }) => Request::Remove { name },
-            Self::Approve(One { name }) => Request::Approve { name, seen: None },
+            Self::Approve(Approval { name, .. }) => Request::Approve { name, seen: None },
         }
     }
 }

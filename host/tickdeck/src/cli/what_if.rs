@@ -10,8 +10,10 @@ use tickdeck_deck::affinity::run_for_strategies;
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::replay::{PreparedReplay, ReplayScope, prepare_replay, prepare_what_if};
 use tickdeck_engine::CancelToken;
-use tickdeck_engine::{NullObserver, Report, Status};
+use tickdeck_engine::{Notice, NullObserver, Observer, Report, Status};
 use tickdeck_model::format::signed;
+use tickdeck_model::untrusted::log_entry;
+use tickdeck_model::{StrategyId, Timestamp};
 use tickdeck_recording::describe::{applied_action, moment};
 use tickdeck_recording::names::{Names, net};
 use tickdeck_recording::recorded_actions;
@@ -33,6 +35,8 @@ struct Outcome {
     strategy: String,
     /// Decisions that only one of the two runs made, over all strategies.
     differences: usize,
+    /// What went wrong with strategies in the new run: a faulty version earns what it earns until it ends.
+    faults: Vec<Fault>,
     strategies: Vec<Row>,
     /// The first differences.
     first: Vec<Line>,
@@ -46,6 +50,41 @@ struct Row {
     only_new: u64,
     recorded: Side,
     new: Side,
+}
+
+/// A fault of a strategy in the new run.
+#[derive(Debug, Serialize)]
+struct Fault {
+    at: String,
+    strategy: String,
+    problem: String,
+    /// Whether it ended the strategy, which then made no further decision.
+    is_end: bool,
+}
+
+/// Collects the faults of strategies, the first few of a run that has no end of them.
+#[derive(Debug, Default)]
+struct Faults(Vec<(Timestamp, StrategyId, String, bool)>);
+
+/// Faults that are kept.
+const MOST_FAULTS: usize = 100;
+
+impl Observer for Faults {
+    fn notice(&mut self, at: Timestamp, notice: Notice) {
+        let (strategy, problem, is_end) = match notice {
+            Notice::Recovered {
+                strategy, problem, ..
+            } => (strategy, problem, false),
+            Notice::Ended { strategy, problem } => (strategy, problem, true),
+            _ => return,
+        };
+        // An end is always told.
+        if self.0.len() < MOST_FAULTS || is_end {
+            self.0.push((at, strategy, problem, is_end));
+        }
+    }
+
+    fn status(&mut self, _: &Status) {}
 }
 
 /// The result of a strategy.
@@ -77,7 +116,11 @@ pub(super) fn run(
     let played = prepare_what_if(reels, run, (what_if.name, what_if.file), stop)?;
     on_interrupt(stop.clone(), Some(played.engine.controls()))?;
     let (engine, names) = (played.engine, played.names);
-    let after = run_for_strategies("replay", move || engine.run(&mut NullObserver))??;
+    let (after, faults) = run_for_strategies("replay", move || {
+        let mut faults = Faults::default();
+        let report = engine.run(&mut faults);
+        report.map(|report| (report, faults.0))
+    })??;
     if stop.asked() {
         bail!("interrupted before the end, so there is nothing to compare");
     }
@@ -86,6 +129,15 @@ pub(super) fn run(
         run: run.number,
         strategy: what_if.name.to_owned(),
         differences: comparison.differences.len(),
+        faults: faults
+            .into_iter()
+            .map(|(at, strategy, problem, is_end)| Fault {
+                at: moment(at),
+                strategy: names.strategy(strategy),
+                problem: log_entry(&problem),
+                is_end,
+            })
+            .collect(),
         strategies: rows(&comparison, (&before, &after), &names),
         first: lines(&comparison, what_if.most, &names),
     };
@@ -173,14 +225,38 @@ fn lines(comparison: &Comparison, most: usize, names: &Names) -> Vec<Line> {
     first.map(line).collect()
 }
 
-fn text(outcome: &Outcome, names: &Names) -> String {
-    if outcome.differences == 0 {
-        return format!(
-            "no difference: with this module {} makes the same decisions, and so do all others\n",
-            outcome.strategy
+/// Lines about faults that are printed.
+const MOST_FAULT_LINES: usize = 5;
+
+fn faults_text(faults: &[Fault]) -> String {
+    let (ends, others): (Vec<&Fault>, Vec<&Fault>) = faults.iter().partition(|fault| fault.is_end);
+    let mut text = String::new();
+    for fault in ends.iter().chain(others.iter().take(MOST_FAULT_LINES)) {
+        let what = match fault.is_end {
+            true => "ended and decided nothing from there",
+            false => "faulted and was started again",
+        };
+        text += &format!(
+            "{} {} {what}: {}\n",
+            fault.at, fault.strategy, fault.problem
         );
     }
-    let mut text = String::new();
+    let more = others.len().saturating_sub(MOST_FAULT_LINES);
+    if more > 0 {
+        text += &format!("  ... and {more} more faults\n");
+    }
+    text
+}
+
+fn text(outcome: &Outcome, names: &Names) -> String {
+    let mut text = faults_text(&outcome.faults);
+    if outcome.differences == 0 {
+        return text
+            + &format!(
+                "no difference: with this module {} makes the same decisions, and so do all others\n",
+                outcome.strategy
+            );
+    }
     for line in &outcome.first {
         let sign = match line.only {
             "recorded" => '-',

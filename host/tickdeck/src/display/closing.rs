@@ -1,9 +1,11 @@
 //! The table printed at the end of a run.
 
+use super::data_quality::data_quality;
 use super::model::{head, position, result_in};
 use super::money;
 use crate::text_table::aligned;
 use tickdeck_control::protocol::{HostStatus, StrategyLine};
+use tickdeck_deck::data_monitors::DataMonitors;
 use tickdeck_deck::read_model::ReadModel;
 use tickdeck_engine::{Ending, Report};
 use tickdeck_model::format::{grouped, short};
@@ -24,15 +26,15 @@ const HEADER: [&str; 11] = [
     "<position",
 ];
 
-/// Formats a report: one line of totals, the denied orders by reason, and a table of the strategies.
-pub fn closing(report: &Report, names: &Names) -> String {
+/// Formats a report: one line of totals, the denied orders by reason, what is wrong with the data, and a table of the strategies.
+pub fn closing(report: &Report, names: &Names, data: DataMonitors) -> String {
     let seconds = report.elapsed_ns as f64 / 1e9;
     let rate = if seconds > 0.0 {
         report.status.events as f64 / seconds
     } else {
         0.0
     };
-    let read_model = ReadModel::new("", names.clone());
+    let read_model = ReadModel::new("", names.clone()).with_data(data);
     text(
         &read_model.host_status(&report.status, rate),
         seconds,
@@ -52,6 +54,9 @@ fn text(status: &HostStatus, seconds: f64, ending: Ending) -> String {
     text += &format!("; {}\n", describe(ending));
     for (reason, count) in &status.denied_by_reason {
         text += &format!("  denied {reason}: {}\n", grouped(*count));
+    }
+    for line in status.data.iter().filter_map(data_quality) {
+        text += &format!("  {line}\n");
     }
     let strategies = status.strategies.iter();
     let rows: Vec<[String; 11]> = strategies.map(|one| row(one, &status.currency)).collect();

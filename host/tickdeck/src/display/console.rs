@@ -10,7 +10,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tickdeck_control::protocol::HostStatus;
 use tickdeck_deck::affinity::{pin, spawn_for_strategies};
+use tickdeck_deck::data_monitors::DataMonitors;
 use tickdeck_deck::feed::FeedLines;
+use tickdeck_deck::lifecycle::StrategyHistory;
 use tickdeck_deck::read_model::ReadModel;
 use tickdeck_deck::safety::SafetyCommands;
 use tickdeck_engine::{CancelToken, Engine, EngineError, EngineHandle, OperatorCommand, Report};
@@ -52,8 +54,12 @@ pub struct Console {
     pub limit: Option<Duration>,
     /// Set when the run ends by that limit: then nobody is waiting for it.
     pub at_leisure: CancelToken,
+    /// The history of the strategies, and with it those that do not run.
+    pub history: StrategyHistory,
     /// The strategies' memory.
     pub memory: MemoryAccount,
+    /// What the venues know of their data.
+    pub data: DataMonitors,
     /// The core to pin the kernel's thread to.
     pub core: Option<usize>,
 }
@@ -92,7 +98,9 @@ impl Console {
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let running = Running {
             read_model: ReadModel::new(self.title, self.commands.names.clone())
-                .with_memory(self.memory),
+                .with_history(self.history, Instant::now())
+                .with_memory(self.memory)
+                .with_data(self.data),
             commands: self.commands,
             rate: Rate::default(),
             stop: self.stop,

@@ -5,6 +5,7 @@
 
 pub mod closing;
 pub mod console;
+pub(crate) mod data_quality;
 pub mod ends_in_time;
 pub mod lines;
 mod message_log;

@@ -86,6 +86,8 @@ pub struct Head {
     pub profit: (String, Tone),
     /// The account's balance.
     pub capital: String,
+    /// Faults of the venues' data; empty if there are none.
+    pub data: String,
     /// The memory of all strategies; empty if it is not known. Its bound is in `tickdeck status`.
     pub memory: String,
 }
@@ -235,6 +237,10 @@ pub(super) fn head(status: &HostStatus) -> Head {
             .capital
             .as_deref()
             .map_or_else(String::new, money::amount),
+        data: match status.data.iter().map(|line| line.faults).sum() {
+            0 => String::new(),
+            faults => grouped(faults),
+        },
         memory: status
             .memory
             .as_ref()

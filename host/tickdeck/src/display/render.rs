@@ -126,18 +126,19 @@ fn head_line(head: &Head, width: u16) -> Line<'_> {
     };
     // In display order, each with its rank; the highest ranks are dropped first.
     let mut figures = vec![
-        (6, "events", &head.events, Tone::Plain),
-        (7, "rate", &head.rate, Tone::Plain),
-        (8, "actions", &head.actions, Tone::Plain),
-        (4, "orders", &head.orders, Tone::Plain),
-        (3, "denied", &head.denied, denied),
-        (5, "fills", &head.fills, Tone::Plain),
+        (7, "events", &head.events, Tone::Plain),
+        (8, "rate", &head.rate, Tone::Plain),
+        (9, "actions", &head.actions, Tone::Plain),
+        (5, "orders", &head.orders, Tone::Plain),
+        (4, "denied", &head.denied, denied),
+        (6, "fills", &head.fills, Tone::Plain),
         (1, "pnl", &head.profit.0, head.profit.1),
         (2, "capital", &head.capital, Tone::Plain),
-        (9, "memory", &head.memory, Tone::Plain),
+        (3, "data faults", &head.data, Tone::Warning),
+        (10, "memory", &head.memory, Tone::Plain),
     ];
     figures.retain(|(_, _, value, _)| !value.is_empty());
-    for rank in (1..=9).rev() {
+    for rank in (1..=10).rev() {
         let widths = figures.iter().map(|(_, label, value, _)| {
             Span::raw(*label).width() + Span::raw(value.as_str()).width() + 3
         });

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tickdeck_control::protocol::{ResultLine, StrategyLine};
+use tickdeck_control::protocol::{DataLine, ResultLine, StrategyLine};
+use tickdeck_deck::data_monitors::DataMonitors;
 use tickdeck_deck::read_model::ReadModel;
 use tickdeck_engine::{Ending, Report};
 use tickdeck_recording::names::Names;
@@ -37,6 +38,8 @@ pub struct Summary {
     /// From the start of the command to the first action applied.
     first_decision_ms: Option<f64>,
     killed: bool,
+    /// What the venues know of their data.
+    data: Vec<DataLine>,
     /// Strategies that did not run, with the reason.
     skipped: BTreeMap<String, String>,
 }
@@ -79,6 +82,8 @@ pub struct RunFacts {
     pub start_up: Duration,
     /// Strategies that did not run, with the reason.
     pub skipped: BTreeMap<String, String>,
+    /// What the venues know of their data.
+    pub data: DataMonitors,
 }
 
 /// Builds the summary of a report.
@@ -120,6 +125,7 @@ pub fn summary(report: &Report, about: RunFacts, names: &Names) -> Summary {
             .first_action_ns
             .map(|ns| milliseconds(about.start_up + Duration::from_nanos(ns))),
         killed: status.killed,
+        data: about.data.lines(),
         skipped: about.skipped,
     }
 }
@@ -273,6 +279,7 @@ mod tests {
     #[test]
     fn the_object_has_exact_numbers_and_stable_names() {
         let about = RunFacts {
+            data: DataMonitors::default(),
             seed: 7,
             workers: 1,
             start_up: Duration::from_millis(200),
@@ -286,7 +293,7 @@ mod tests {
             r#""positions":{"BTCUSDT.SIM":-0.025}}],"capital":1000000.123456789,"currency":"USDT","#,
             r#""balances":{"USDT":1000000.123456789},"tape_hash":"0000000000000000000000000000000a","#,
             r#""actions_hash":"0000000000000000000000000000000b","seed":7,"workers":1,"ending":"limit","#,
-            r#""elapsed_s":0.5,"first_decision_ms":212.3,"killed":false,"skipped":{}}"#
+            r#""elapsed_s":0.5,"first_decision_ms":212.3,"killed":false,"data":[],"skipped":{}}"#
         );
         assert_eq!(text, golden);
     }

@@ -23,6 +23,20 @@ const LINES: &str = concat!(
     "\n",
 );
 
+/// The same of USD-M futures, with other units of time.
+const FUTURES: &str = concat!(
+    r#"1723161255030 {"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1723161256299000,"T":1723161256298000,"s":"BTCUSDT","U":90,"u":100,"pu":80,"b":[["58710.20","0.014"]],"a":[["61800.30","1.211"]]}}"#,
+    "\n",
+    r#"1723161255.088169 {"e":"bookTicker","u":100,"s":"BTCUSDT","b":"58710.20","B":"0.014","a":"61800.30","A":"1.211","T":1723161256313,"E":1723161256313}"#,
+    "\n",
+    r#"1723161255089000 {"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5,"p":"61800.30","q":"0.006","X":"MARKET","m":false}"#,
+    "\n",
+    r#"1723161255090000 {"lastUpdateId":105,"E":1723161256501,"T":1723161256493,"bids":[["61800.20","2.909"]],"asks":[["61800.30","4.853"]]}"#,
+    "\n",
+    r#"1723161255130 {"e":"depthUpdate","E":1723161256399,"T":1723161256398,"s":"BTCUSDT","U":101,"u":110,"pu":100,"b":[["61800.20","1.010"]],"a":[]}"#,
+    "\n",
+);
+
 const WORDS: &[&str] = &[
     "\n",
     " ",
@@ -40,6 +54,9 @@ const WORDS: &[&str] = &[
     "\"u\":18446744073709551615,",
     "\"E\":9223372036854,",
     "\"s\":\"AUSDT\",",
+    "\"pu\":18446744073709551614,",
+    "\"X\":\"ADL\",",
+    "1723161255.999999999999 ",
     "null",
     "\u{1f}\u{8b}",
 ];
@@ -48,10 +65,17 @@ const WORDS: &[&str] = &[
 const POLLS: usize = 64;
 
 pub(crate) fn make(dice: &mut Dice) -> Vec<u8> {
-    let mut text = LINES.as_bytes().to_vec();
+    let lines = match dice.one_in(3) {
+        true => FUTURES,
+        false => LINES,
+    };
+    let mut text = lines.as_bytes().to_vec();
     mutate(&mut text, WORDS, dice);
     if dice.one_in(8) {
-        text = packed(&text);
+        text = match dice.one_in(2) {
+            true => packed(&text),
+            false => zstd::encode_all(&text[..], 1).unwrap_or_default(),
+        };
         if dice.one_in(2) {
             mutate(&mut text, WORDS, dice);
         }
@@ -69,7 +93,12 @@ fn packed(text: &[u8]) -> Vec<u8> {
 pub(crate) fn run(input: &[u8]) {
     let file = scratch::write("capture", input);
     let _ = check(&file);
-    let Ok(mut capture) = Playback::open(PlaybackConfig::new(vec![file])) else {
+    // Every fourth input beside itself, so that two files change one book.
+    let files = match input.len() % 4 {
+        0 => vec![file.clone(), file],
+        _ => vec![file],
+    };
+    let Ok(mut capture) = Playback::open(PlaybackConfig::new(files)) else {
         return;
     };
     if capture.register(&mut Registry::new()).is_err() {
