@@ -3,7 +3,7 @@
 use crate::manifest::{RunManifest, VersionSpec};
 use anyhow::{Result, ensure};
 use tickdeck_engine::{Effect, RecordedChange};
-use tickdeck_model::{Body, Event, InstrumentId, Registry, VenueScope};
+use tickdeck_model::{Body, Event, InstrumentId, Reason, Registry, VenueScope};
 
 /// The numbers that a run can name.
 #[derive(Debug)]
@@ -17,7 +17,9 @@ impl KnownNames {
 
     /// Checks that an event is about an instrument, a currency and a venue of the run.
     pub(crate) fn check(&self, event: &Event) -> Result<()> {
-        if let Some(instrument) = event.instrument() {
+        // Runs before recorded the denial of an order for an instrument that does not exist.
+        let is_denial = matches!(event.body(), Body::Order(it) if it.reason == Reason::UnknownInstrument);
+        if let Some(instrument) = event.instrument().filter(|_| !is_denial) {
             self.instrument(instrument)?;
         }
         let (venue, currency) = match event.body() {

@@ -27,7 +27,9 @@ impl Router {
     }
 
     pub(super) fn request_book(&mut self, instrument: InstrumentId, at: Timestamp) {
-        self.command(instrument, at, Command::Snapshot { instrument });
+        if self.book_requests.ask(instrument, at) {
+            self.command(instrument, at, Command::Snapshot { instrument });
+        }
     }
 
     /// Applies the limits of a version from now on.

@@ -7,6 +7,7 @@
 
 mod actions;
 mod answers;
+mod book_requests;
 mod changes;
 pub(crate) mod checks;
 pub(crate) mod gate;
@@ -26,6 +27,7 @@ use crate::middleware::{Denial, OrderContext, OrderMiddleware};
 use crate::port::Command;
 use crate::report::Notice;
 use crate::router::answers::Answers;
+use crate::router::book_requests::BookRequests;
 use crate::router::gate::OrderGate;
 use crate::router::market::Markets;
 use crate::router::orders::Orders;
@@ -60,6 +62,7 @@ pub(crate) struct Router {
     pub(crate) portfolio: Portfolio,
     pub(crate) orders: Orders,
     timers: Timers,
+    book_requests: BookRequests,
     pub(crate) strategies: RoutedStrategies,
     pub(crate) gate: OrderGate,
     answers: Answers,
@@ -81,6 +84,7 @@ impl Router {
             portfolio,
             orders: Orders::default(),
             timers: Timers::default(),
+            book_requests: BookRequests::default(),
             strategies: RoutedStrategies::default(),
             gate: OrderGate::default(),
             answers: Answers::new(lookahead_ns),
@@ -117,6 +121,9 @@ impl Router {
 
     /// Processes an event of the tape.
     pub(crate) fn on_event(&mut self, event: &Event) {
+        while let Some(instrument) = self.book_requests.take_due(event.ts_host) {
+            self.command(instrument, event.ts_host, Command::Snapshot { instrument });
+        }
         if self.markets.apply(event) {
             self.tally.market_events += 1;
             return;

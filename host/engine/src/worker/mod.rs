@@ -36,6 +36,7 @@ pub(crate) mod slot;
 mod slots;
 mod start;
 
+use crate::config::Stepping;
 use crate::intent::{Intent, Outlet};
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
 use crate::port::{State, StopReason, Strategy, StrategyStart, Version};
@@ -169,12 +170,19 @@ impl Worker {
                 .map(|change| change.due)
                 .min()
                 .unwrap_or(Timestamp::MAX);
-            let until_due = if due == Timestamp::MAX {
+            // What is decided on a stretch changes feeds one lookahead after its cause. Freely running, nobody else keeps a
+            // stretch from reaching beyond that: the change would take effect wherever the stretch happens to end.
+            let changed_at = match setup.stepping {
+                Stepping::Free => first.ts_host.saturating_add(setup.lookahead_ns),
+                Stepping::Lockstep => Timestamp::MAX,
+            };
+            let end = due.min(changed_at);
+            let within = if end == Timestamp::MAX {
                 slots.len()
             } else {
-                slots.partition_point(|event| event.ts_host < due)
+                slots.partition_point(|event| event.ts_host < end)
             };
-            let stretch = until_due.min(runner.meter.most_events());
+            let stretch = within.min(runner.meter.most_events());
             for event in &slots[..stretch] {
                 chain.run(event, |event, audience| {
                     runner.route(dispatch, event, audience);
@@ -183,7 +191,8 @@ impl Worker {
             runner.flush_all();
             take_feed_changes(runner, changes, setup.lookahead_ns);
             end_all_feeds(runner, dispatch, chain, changes);
-            let reached = stretch == until_due && stretch < slots.len();
+            let next = slots.get(stretch).map(|event| event.ts_host);
+            let reached = next.is_some_and(|next| next >= due);
             // Must come first: whoever sees that this worker has caught up must also see that it is not behind.
             let taken = events.position() + stretch as u64;
             runner.meter.end_stretch(stretch, taken);

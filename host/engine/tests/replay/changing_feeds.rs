@@ -2,11 +2,11 @@
 
 use super::toy::counting::{config, started};
 use super::toy::reel::{Played, Reel};
-use super::toy::{NoClock, Notices, ToyVenue, engine_at, feed, version as version_of};
+use super::toy::{NoClock, Notices, Ticking, ToyVenue, engine_at, feed, version as version_of};
 use super::{EVENTS, FIRST, actions, plain};
 use std::sync::Arc;
-use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, StrategyBook};
-use tickdeck_engine::{Engine, EngineConfig};
+use tickdeck_engine::port::{Clock, Code, Fault, State, StopReason, Strategy, StrategyBook};
+use tickdeck_engine::{Engine, EngineConfig, Stepping};
 use tickdeck_model::{Action, BarBasis, Event, Feed, FeedRequest};
 
 /// Subscribes to trades at every hundredth event and unsubscribes at the next such one, and shows by its timers what it saw.
@@ -14,6 +14,8 @@ use tickdeck_model::{Action, BarBasis, Event, Feed, FeedRequest};
 struct Changing {
     seen: u64,
     mix: u64,
+    /// Rounds that it wastes at every twentieth event, so that others wait for it.
+    wastes: u32,
 }
 
 fn trades() -> FeedRequest {
@@ -47,6 +49,9 @@ impl Strategy for Changing {
     ) -> Result<usize, Fault> {
         for (event, handled) in batch.iter().zip(1..) {
             self.seen += 1;
+            if self.seen.is_multiple_of(20) {
+                (0..self.wastes).for_each(|_| std::hint::spin_loop());
+            }
             self.mix = self.mix.wrapping_mul(31).wrapping_add(event.sequence);
             match self.seen % 100 {
                 0 if self.seen.is_multiple_of(200) => actions.push(Action::Unsubscribe(trades())),
@@ -69,16 +74,19 @@ impl Strategy for Changing {
 }
 
 fn engine(config: EngineConfig) -> Engine {
+    engine_on(Box::new(NoClock), config, 0)
+}
+
+fn engine_on(clock: Box<dyn Clock>, config: EngineConfig, wastes: u32) -> Engine {
     let quotes = vec![feed(Feed::Quotes, 0, BarBasis::Time)];
-    let version = version_of("changing", quotes, Arc::new(Changing::default()));
+    let code = Changing {
+        wastes,
+        ..Changing::default()
+    };
+    let version = version_of("changing", quotes, Arc::new(code));
     let strategy = started(&version);
     let venue = ToyVenue::new(5, EVENTS);
-    engine_at(
-        venue,
-        Box::new(NoClock),
-        config,
-        vec![("first", version, strategy)],
-    )
+    engine_at(venue, clock, config, vec![("first", version, strategy)])
 }
 
 #[test]
@@ -95,4 +103,26 @@ fn feeds_that_change_while_a_strategy_runs_change_at_the_same_events_in_a_replay
     let mut tape = Played::of(&items, &[]);
     let replayed = engine(plain()).replay(&mut tape, &mut Notices::default());
     assert_eq!(replayed.unwrap().divergence, None);
+}
+
+#[test]
+fn feeds_that_change_in_a_free_run_change_at_the_same_events_in_a_replay() {
+    let free = |workers| EngineConfig {
+        stepping: Stepping::Free,
+        ..config(workers, 64, None)
+    };
+    // From a clock that lets single events arrive to one that lets a backlog build up.
+    for (tick_ns, wastes) in [(50, 0), (50, 20_000), (20_000, 20_000), (3_000_000, 5_000)] {
+        let reel = Reel::default();
+        let mut live = engine_on(Ticking::new(tick_ns).0, free(2), wastes);
+        live.record(reel.recorder());
+        live.run(&mut Notices::default()).unwrap();
+        let items = reel.all();
+        for workers in [1, 2] {
+            let mut tape = Played::of(&items, &[]);
+            let again = engine_on(Ticking::new(tick_ns).0, free(workers), 0);
+            let replayed = again.replay(&mut tape, &mut Notices::default());
+            assert_eq!(replayed.unwrap().divergence, None, "{tick_ns} {workers}");
+        }
+    }
 }

@@ -132,9 +132,11 @@ impl<'a> EffectRows<'a> {
             Action::Cancel(it) => put("order", order(*it)),
             Action::CancelAll(it) => {
                 if it.scope == tickdeck_model::CancelScope::Instrument {
+                    // Runs before recorded those for an instrument that does not exist.
+                    let terms = self.row_names.0.instrument(it.instrument);
                     put(
                         "instrument",
-                        Value::text(&self.row_names.instrument(it.instrument)?.symbol),
+                        terms.map_or(Value::Null, |terms| Value::text(&terms.symbol)),
                     );
                 }
             }
