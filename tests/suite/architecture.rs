@@ -12,29 +12,44 @@ use wit_parser::{Resolve, SizeAlign, Type, TypeDefKind};
 
 /// Every crate of ours and the crates of ours it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("tickdeck-files", &[]),
     ("tickdeck-model", &[]),
     ("tickdeck-ring", &[]),
-    ("tickdeck-journal", &[]),
-    ("tickdeck-tables", &[]),
+    ("tickdeck-journal", &["tickdeck-files"]),
+    ("tickdeck-tables", &["tickdeck-files"]),
     ("tickdeck-control", &[]),
     ("tickdeck-portfolio", &["tickdeck-model"]),
     (
         "tickdeck-engine",
         &["tickdeck-model", "tickdeck-portfolio", "tickdeck-ring"],
     ),
-    ("tickdeck-gateway", &["tickdeck-engine", "tickdeck-model"]),
+    (
+        "tickdeck-gateway",
+        &["tickdeck-engine", "tickdeck-files", "tickdeck-model"],
+    ),
     (
         "tickdeck-strategy",
-        &["tickdeck-engine", "tickdeck-model", "tickdeck-portfolio"],
+        &[
+            "tickdeck-engine",
+            "tickdeck-files",
+            "tickdeck-model",
+            "tickdeck-portfolio",
+        ],
     ),
     (
         "tickdeck-settings",
-        &["tickdeck-engine", "tickdeck-journal", "tickdeck-model"],
+        &[
+            "tickdeck-engine",
+            "tickdeck-files",
+            "tickdeck-journal",
+            "tickdeck-model",
+        ],
     ),
     (
         "tickdeck-recording",
         &[
             "tickdeck-engine",
+            "tickdeck-files",
             "tickdeck-journal",
             "tickdeck-model",
             "tickdeck-tables",
@@ -45,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "tickdeck-control",
             "tickdeck-engine",
+            "tickdeck-files",
             "tickdeck-gateway",
             "tickdeck-journal",
             "tickdeck-model",
@@ -60,6 +76,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tickdeck-control",
             "tickdeck-deck",
             "tickdeck-engine",
+            "tickdeck-files",
             "tickdeck-gateway",
             "tickdeck-journal",
             "tickdeck-model",
@@ -108,6 +125,38 @@ const IMPURE: &[&str] = &[
     "std::net",
     "std::io",
     "std::process",
+];
+
+/// What opens or reads a file, whatever it is; `tickdeck-files` does it with care.
+const OPENS: &[&str] = &[
+    "File::open(",
+    "fs::read(",
+    "fs::read_to_string(",
+    "File::options()",
+    "OpenOptions::new()",
+];
+
+/// Where a file is opened without that care: folders that are synced, files of this process's own and of the kernel, and options that
+/// `open_plain_with` gets.
+const OPENERS: &[&str] = &[
+    "tickdeck-deck machine_memory",
+    "tickdeck-journal io",
+    "tickdeck-journal recover",
+    "tickdeck-journal reel",
+    "tickdeck-journal segment",
+    "tickdeck-journal syncing",
+    "tickdeck-journal words",
+    "tickdeck-recording data_folder",
+    "tickdeck-recording modules",
+    "tickdeck-recording usable",
+    "tickdeck-strategy cache",
+    "tickdeck-strategy compile::idle",
+    "tickdeck-strategy private_file",
+    "tickdeck-strategy shape::census",
+    "tickdeck-strategy watch::open",
+    "tickdeck-tables partial",
+    "tickdeck cli::machine",
+    "tickdeck-toolchain rust",
 ];
 
 /// A crate whose modules form a circle, the modules, and why it stays.
@@ -224,6 +273,27 @@ fn the_core_names_no_clock_no_file_and_no_network() {
             }
         }
     }
+}
+
+#[test]
+fn files_that_somebody_else_may_have_put_there_are_opened_with_care() {
+    let mut used = BTreeSet::new();
+    for (name, source) in sources() {
+        let is_host = source.starts_with(root().join("host"));
+        if !is_host || name == "tickdeck-files" {
+            continue;
+        }
+        for (module, code) in modules::code_by_module(&source) {
+            let place = format!("{name} {module}");
+            if OPENS.iter().any(|opens| code.contains(opens)) {
+                let is_listed = OPENERS.contains(&place.as_str());
+                assert!(is_listed, "{place} opens a file: use `tickdeck-files`");
+                used.insert(place);
+            }
+        }
+    }
+    let listed: BTreeSet<String> = OPENERS.iter().map(|place| (*place).to_owned()).collect();
+    assert_eq!(used, listed, "a place that opens nothing is not listed");
 }
 
 /// The `src` of every crate of ours.

@@ -48,6 +48,72 @@ fn ends(folder: &Path, arguments: &[&str]) -> Output {
     output
 }
 
+/// Puts a FIFO, whose opening waits for ever, where a file was.
+fn replace_by_fifo(file: &Path) {
+    let _ = std::fs::remove_file(file);
+    let made = std::process::Command::new("mkfifo").arg(file).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn a_fifo_in_the_place_of_any_file_is_an_error_and_nothing_waits_for_it() {
+    let folder = Forgery::new().write();
+    let put = |name: &str| {
+        let file = folder.path().join(name);
+        replace_by_fifo(&file);
+    };
+    for name in ["x.wasm", "x.gz", "tickdeck.toml"] {
+        put(name);
+    }
+    std::fs::write(folder.path().join("good.wasm"), b"\0asm").unwrap();
+    put("good.wasm.minisig");
+    for arguments in [
+        &["check", "x.wasm"][..],
+        &["check", "good.wasm"],
+        &["data", "check", "x.gz"],
+        &["demo", "--capture", "x.gz"],
+        &["sign", "x.wasm", "--key", "key"],
+        &["sign", "good.wasm", "--key", "x.gz"],
+        &["replay", "--strategy", "guest=x.wasm"],
+        &["journal", "import", "x.wasm", "--into", "into"],
+        &["run"],
+        &["doctor"],
+    ] {
+        let output = ends(folder.path(), arguments);
+        assert!(!output.status.success(), "{arguments:?}: {output:?}");
+    }
+    // An endless module is refused like one that is too long.
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless.wasm")).unwrap();
+    let big = File::create(folder.path().join("big.wasm")).unwrap();
+    big.set_len(8 << 30).unwrap();
+    for module in ["endless.wasm", "big.wasm"] {
+        let strategy = format!("guest={module}");
+        let arguments = ["replay", "--strategy", &strategy];
+        let error = error_of(&ends(folder.path(), &arguments));
+        assert!(error.contains(module), "{error}");
+    }
+    for reel in [
+        "events-000001.reel",
+        "actions-000001.reel",
+        "events.lock",
+        "actions.lock",
+    ] {
+        let folder = Forgery::new().write();
+        replace_by_fifo(&folder.path().join("data/reels/000001").join(reel));
+        for arguments in [
+            &["journal", "ls", "data"][..],
+            &["journal", "verify", "data"],
+            &["journal", "prune", "data", "--keep-runs", "1"],
+            &["replay"],
+        ] {
+            // With a FIFO in the place of a lock nobody can hold it, so some of them work.
+            let output = ends(folder.path(), arguments);
+            let fails = reel.ends_with(".reel") && arguments.contains(&"verify");
+            assert!(!fails || !output.status.success(), "{reel}: {output:?}");
+        }
+    }
+}
+
 /// The records of a run, to be changed and written again with right checksums.
 struct Forgery {
     events: Vec<(u16, Vec<u8>)>,

@@ -10,7 +10,7 @@
 //!   difference from what was written is an error that names file and offset, and [`verify`] finds any single changed bit.
 //!
 //! A few smaller things live here because several crates need them: files that are replaced atomically and durably
-//! ([`atomic_file`]), are read within a limit ([`bounded`]), carry a checksum ([`sealed`]), or tell what a process was doing when
+//! ([`atomic_file`]), carry a checksum ([`sealed`]), or tell what a process was doing when
 //! it died ([`SharedWords`]), and the wall clock ([`unix_ns`]).
 //!
 //! This crate must never see another crate of ours: records are bytes to it. Start reading at `format.rs` (the bytes), then `reel.rs`
@@ -43,7 +43,6 @@
 #![deny(unsafe_code)]
 
 pub mod atomic_file;
-pub mod bounded;
 mod clock;
 mod config;
 mod error;

@@ -8,6 +8,7 @@ use crate::scan::{Scan, Step};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use tickdeck_files::{open_plain, open_plain_with};
 
 /// The state of a reel when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -250,7 +251,7 @@ fn prepared(name: &str, files: &mut Vec<(u64, PathBuf)>) -> Result<Option<Prepar
         return Ok(None);
     };
     let failed = || JournalError::io("read from", path);
-    let file = File::open(path).map_err(JournalError::io("open", path))?;
+    let file = open_plain(path).map_err(JournalError::io("open", path))?;
     let mut magic = [0; 8];
     read_at(&file, &mut magic, 0).map_err(failed())?;
     let length = file.metadata().map_err(failed())?.len();
@@ -298,7 +299,7 @@ fn finish(scan: &Scan) -> Result<(), JournalError> {
     if scan.length()? == end && scan.mark() == Ok(end) {
         return Ok(());
     }
-    let file = OpenOptions::new().write(true).open(path);
+    let file = open_plain_with(OpenOptions::new().write(true), path);
     let finished = file.and_then(|file| {
         file.set_len(end)?;
         file.sync_all()?;
@@ -357,7 +358,7 @@ impl Tail {
             fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
         }
         sync_folder(folder).map_err(JournalError::io("make durable the folder", folder))?;
-        let cleared = OpenOptions::new().write(true).open(path).and_then(|file| {
+        let cleared = open_plain_with(OpenOptions::new().write(true), path).and_then(|file| {
             scan.place_mark(&file)?;
             clear(&file)?;
             file.sync_all()

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tickdeck_files::open_plain_with;
 
 /// The longest single wait for the disk.
 const SYNC_STEP: Duration = Duration::from_millis(50);
@@ -458,7 +459,7 @@ fn checked(config: &ReelConfig) -> Result<ReelConfig, JournalError> {
 fn lock(folder: &Path, name: &str) -> Result<File, JournalError> {
     let path = folder.join(format!("{name}.lock"));
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).open(&path);
+    let file = open_plain_with(options.write(true).create(true).truncate(false), &path);
     let file = file.map_err(JournalError::io("create", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use tickdeck_files::open_plain;
 
 /// The bytes per read.
 const CHUNK: usize = 64 << 10;
@@ -65,7 +66,7 @@ type Look = Result<Option<(FrameHeader, Content, Range<usize>)>, String>;
 impl Scan {
     /// Opens a segment; `None` if it is only prepared and not started.
     pub(crate) fn open(path: &Path, name: &str, number: u64) -> Result<Option<Self>, JournalError> {
-        let file = File::open(path).map_err(JournalError::io("open", path))?;
+        let file = open_plain(path).map_err(JournalError::io("open", path))?;
         let mut page = vec![0; HEADER as usize];
         let mut problem = String::new();
         // Its first bytes are written last, so a reader that sees them and reads again sees all.

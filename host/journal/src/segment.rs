@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tickdeck_files::open_plain_with;
 
 /// The bytes prepared in one step.
 pub(crate) const STEP: u64 = 1 << 20;
@@ -89,7 +90,7 @@ impl Segment {
         position: u64,
     ) -> Result<Self, JournalError> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).open(path);
+        let file = open_plain_with(options.read(true).write(true), path);
         let file = file.map_err(JournalError::io("open", path))?;
         file.set_len(header.capacity)
             .map_err(JournalError::io("set the length of", path))?;

@@ -5,10 +5,11 @@ use crate::files::{check_name, list};
 use crate::format::{HEADER, MARK};
 use crate::io::used;
 use crate::scan::{Scan, Step};
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
+use tickdeck_files::open_plain;
 
 /// The bytes between two progress reports.
 const PROGRESS: u64 = 4 << 20;
@@ -294,7 +295,7 @@ impl Check<'_> {
     }
 
     fn has_writer(&self) -> bool {
-        let lock = File::open(self.folder.join(format!("{}.lock", self.name)));
+        let lock = open_plain(&self.folder.join(format!("{}.lock", self.name)));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
@@ -305,7 +306,7 @@ impl Check<'_> {
 
     /// Checks a segment that was prepared but never started: it is as long as its predecessor and all zero.
     fn prepared(&mut self, path: &Path, last: bool) -> Result<(), JournalError> {
-        let file = File::open(path).map_err(JournalError::io("open", path))?;
+        let file = open_plain(path).map_err(JournalError::io("open", path))?;
         let span = used(&file, 0).map_err(JournalError::io("read from", path))?;
         if let Some(span) = span {
             if self.has_writer() && span.start < HEADER {

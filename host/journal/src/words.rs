@@ -6,6 +6,7 @@ use crate::mapping::Mapping;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
+use tickdeck_files::open_plain_with;
 
 /// Bytes of a word.
 const WORD: usize = size_of::<u64>();
@@ -24,12 +25,9 @@ impl SharedWords {
     /// The file can't be read, written or mapped.
     pub fn open(file: &Path, count: usize) -> io::Result<(Vec<u64>, Self)> {
         let length = (count * WORD) as u64;
-        let mut opened = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(file)?;
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut opened = open_plain_with(options, file)?;
         let mut left = Vec::new();
         if opened.metadata()?.len() == length {
             (&mut opened).take(length).read_to_end(&mut left)?;

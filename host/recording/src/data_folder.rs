@@ -6,8 +6,9 @@ use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::ORDERS_PER_RUN;
+use tickdeck_files::open_plain_with;
+use tickdeck_files::read_bounded;
 use tickdeck_journal::atomic_file::{create_folder, install, remove, sync_entry};
-use tickdeck_journal::bounded::read_bounded;
 use tickdeck_journal::sealed::{seal, unseal};
 use tickdeck_model::{OrderNumber, Registry};
 
@@ -57,12 +58,9 @@ impl Data {
     pub fn open(folder: PathBuf) -> Result<Self> {
         create_folder(&folder)?;
         let path = folder.join(LOCK);
-        let mut lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut lock = open_plain_with(options, &path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}

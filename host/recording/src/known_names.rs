@@ -18,7 +18,8 @@ impl KnownNames {
     /// Checks that an event is about an instrument, a currency and a venue of the run.
     pub(crate) fn check(&self, event: &Event) -> Result<()> {
         // Runs before recorded the denial of an order for an instrument that does not exist.
-        let is_denial = matches!(event.body(), Body::Order(it) if it.reason == Reason::UnknownInstrument);
+        let is_denial =
+            matches!(event.body(), Body::Order(it) if it.reason == Reason::UnknownInstrument);
         if let Some(instrument) = event.instrument().filter(|_| !is_denial) {
             self.instrument(instrument)?;
         }

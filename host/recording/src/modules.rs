@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
+use tickdeck_files::read_bounded;
 use tickdeck_journal::atomic_file::{install, sync_entry};
-use tickdeck_journal::bounded::read_bounded;
 use tickdeck_model::untrusted::quoted;
 use tickdeck_model::{ModuleHash, Untrusted};
 

@@ -4,6 +4,7 @@ use crate::layout::{ACTIONS, EVENTS, REELS};
 use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result};
 use std::path::Path;
+use tickdeck_files::open_plain;
 use tickdeck_journal::atomic_file::sync_entry;
 
 /// The amount that is kept.
@@ -44,7 +45,7 @@ impl RecordedRun {
     pub fn is_written(&self) -> bool {
         // The events' lock is taken first, the actions' lock is released last.
         [ACTIONS, EVENTS].iter().any(|reel| {
-            let lock = std::fs::File::open(self.folder.join(format!("{reel}.lock")));
+            let lock = open_plain(&self.folder.join(format!("{reel}.lock")));
             lock.is_ok_and(|lock| {
                 matches!(
                     lock.try_lock_shared(),

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
-use tickdeck_journal::bounded::read_bounded;
+use tickdeck_files::read_bounded;
 use tickdeck_journal::sealed::unseal;
 use tickdeck_journal::{JournalError, Verified};
 use tickdeck_model::Registry;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use tickdeck_files::open_plain;
 use tickdeck_model::{ModuleHash, Untrusted};
 
 /// The field of a trusted comment with the name of the signed file.
@@ -223,7 +224,7 @@ pub fn read_signature(signed: &Path) -> Result<Option<Vec<u8>>> {
 /// Reads at most one byte more than a key or a signature may have.
 fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file)?;
+    let opened = open_plain(file)?;
     opened.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
+use tickdeck_files::open_plain;
 use tickdeck_model::Untrusted;
 use tickdeck_model::untrusted::one_line;
 use wasmparser::{Encoding, Parser, Payload};
@@ -48,7 +49,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         file: file.clone(),
         problem: error.to_string(),
     };
-    let mut opened = std::fs::File::open(path).map_err(failed)?;
+    let mut opened = open_plain(path).map_err(failed)?;
     let length = opened.metadata().map_err(failed)?.len();
     if length > MAX_MODULE as u64 {
         return Err(too_large(&file));

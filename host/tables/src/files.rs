@@ -52,11 +52,6 @@ pub fn create(
 /// # Errors
 /// The file can't be read, is of another format, or lacks a column.
 pub fn open(file: &Path, table: &'static Table) -> Result<Box<dyn Source>, TableError> {
-    let about = std::fs::metadata(file).map_err(TableError::io("open", file))?;
-    if !about.is_file() {
-        // Opening a FIFO would block forever.
-        return Err(TableError::content(file, "is no plain file"));
-    }
     let extension = file.extension().and_then(|extension| extension.to_str());
     match extension {
         Some("parquet") => Ok(Box::new(parquet_in::open(file, table)?)),

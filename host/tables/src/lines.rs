@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use tickdeck_files::open_plain;
 
 /// The longest line that is read, in bytes: parsed, it takes a multiple.
 const MAX_LINE: u64 = 1 << 20;
@@ -76,7 +77,7 @@ pub(crate) struct LineSource {
 
 impl LineSource {
     pub(crate) fn open(file: &Path, table: &'static Table) -> Result<Self, TableError> {
-        let opened = File::open(file).map_err(TableError::io("open", file))?;
+        let opened = open_plain(file).map_err(TableError::io("open", file))?;
         Ok(Self {
             file: file.to_owned(),
             reader: BufReader::new(opened),

@@ -12,6 +12,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use tickdeck_files::open_plain;
 
 /// The number of rows read at once.
 const BATCH: usize = 1 << 11;
@@ -38,7 +39,7 @@ struct ParquetSource {
 
 impl ParquetSource {
     fn open(file: &Path, table: &'static Table) -> Result<Self, TableError> {
-        let opened = File::open(file).map_err(TableError::io("open", file))?;
+        let opened = open_plain(file).map_err(TableError::io("open", file))?;
         check_footer(&opened).map_err(|what| TableError::content(file, what))?;
         let library = opened.try_clone().map_err(TableError::io("open", file))?;
         let reader = SerializedFileReader::new(library).map_err(TableError::parquet(file))?;

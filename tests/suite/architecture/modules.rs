@@ -159,14 +159,25 @@ fn shortest(
 
 /// The code of a crate without comments and tests.
 pub(super) fn code(source: &Path) -> String {
+    let modules = code_by_module(source).into_iter();
+    let code: Vec<String> = modules.map(|(_, code)| code).collect();
+    code.join("\n")
+}
+
+/// The code of each module of a crate without comments and tests.
+pub(super) fn code_by_module(source: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     walk(source, &mut Vec::new(), &mut files);
-    let lines = files.iter().flat_map(|(_, text)| {
+    let code = |text: &str| {
         let lines = text.lines().map(str::trim_start);
-        lines.take_while(|line| *line != "#[cfg(test)]")
-    });
-    let code = lines.filter(|line| !line.starts_with("//"));
-    code.collect::<Vec<_>>().join("\n")
+        let lines = lines.take_while(|line| *line != "#[cfg(test)]");
+        let code = lines.filter(|line| !line.starts_with("//"));
+        code.collect::<Vec<_>>().join("\n")
+    };
+    let modules = files.iter();
+    modules
+        .map(|(module, text)| (shown(module), code(text)))
+        .collect()
 }
 
 fn shown(module: &ModulePath) -> String {

@@ -15,6 +15,7 @@ use tickdeck_engine::{
     AppliedAction, CancelToken, Effect, Engine, EngineConfig, RecordError, RecordedChange,
     Recorder, Stepping, StrategyChange,
 };
+use tickdeck_files::read_bounded;
 use tickdeck_journal::{Reader, segments};
 use tickdeck_model::{Event, Registry, StrategyId, Timestamp};
 use tickdeck_recording::names::Names;
@@ -84,7 +85,8 @@ pub fn prepare_what_if(
     let first_order = manifest.first_order;
     let loader = recorded_loader(config, open.terms(), &registry, first_order, compiling)?;
     let currency = loader.account_currency.id;
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = read_bounded(file, tickdeck_strategy::MAX_MODULE as u64)
+        .with_context(|| format!("cannot read {}", file.display()))?;
     let other = plugin(&spec.plugin, file.to_owned(), bytes, spec.sidecar.as_ref())?;
     let config = EngineConfig {
         stepping: Stepping::Lockstep,

@@ -8,6 +8,7 @@ use super::step::Step;
 use serde::Deserialize;
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
+use tickdeck_files::read_bounded;
 use tickdeck_model::untrusted::quoted;
 use tickdeck_model::{Amount, FixedError, Untrusted, parse_fixed};
 
@@ -51,11 +52,7 @@ pub fn read_exchange_info(path: &Path) -> Result<Vec<SymbolSettings>, GatewayErr
         problem,
     };
     let unreadable = |error: std::io::Error| problem(format!("cannot be read: {error}"));
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_BYTES {
-        return Err(problem(format!("has more than {} MB", MAX_BYTES >> 20)));
-    }
-    let text = std::fs::read(path).map_err(unreadable)?;
+    let text = read_bounded(path, MAX_BYTES).map_err(unreadable)?;
     let info: ExchangeInfo = serde_json::from_slice(&text).map_err(|error| {
         problem(format!(
             "is not Binance's answer of exchangeInfo: {}; save that of /api/v3/exchangeInfo or /fapi/v1/exchangeInfo",

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
+use tickdeck_files::open_plain;
 use tickdeck_model::{Timestamp, Untrusted};
 
 /// A snapshot of 5000 levels a side is 320 kB; a line beyond this is not a capture's.
@@ -89,7 +90,7 @@ impl Lines {
             source_name: name.clone(),
             problem: format!("cannot be read: {error}"),
         };
-        let file = File::open(path).map_err(unreadable)?;
+        let file = open_plain(path).map_err(unreadable)?;
         let mut raw = BufReader::with_capacity(
             BUFFER_BYTES,
             Counted {

@@ -4,12 +4,11 @@ use super::{ExportRequest, Exported, export};
 use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
+use tickdeck_files::{open_plain, read_bounded};
 use tickdeck_journal::atomic_file::install;
-use tickdeck_journal::bounded::read_bounded;
 use tickdeck_journal::sealed::{seal, unseal};
 use tickdeck_tables::Format;
 use xxhash_rust::xxh3::Xxh3;
@@ -116,7 +115,7 @@ fn sum(file: &Path) -> Result<u128> {
     let mut hasher = Xxh3::new();
     let mut piece = vec![0; PIECE];
     let cannot = || format!("cannot read {}", file.display());
-    let mut opened = File::open(file).with_context(cannot)?;
+    let mut opened = open_plain(file).with_context(cannot)?;
     loop {
         match opened.read(&mut piece).with_context(cannot)? {
             0 => return Ok(hasher.digest128()),

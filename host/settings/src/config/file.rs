@@ -1,7 +1,7 @@
 //! Settings files: their name and their maximum size.
 
 use std::path::Path;
-use tickdeck_journal::bounded::read_text_bounded;
+use tickdeck_files::read_text_bounded;
 use tickdeck_model::Untrusted;
 
 /// The file name of a deck's settings.

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use tickdeck_files::open_if_plain;
 
 /// A plain file that is open, and its length.
 pub(super) struct Opened {
@@ -13,14 +13,11 @@ pub(super) struct Opened {
 
 /// Opens a file without blocking, in case a FIFO has replaced it since it was examined; `None` if it is not a plain file.
 pub(super) fn open_plain(path: &Path) -> io::Result<Option<Opened>> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let file = File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
-    let about = file.metadata()?;
-    let length = about.len();
-    Ok(about.is_file().then_some(Opened { file, length }))
+    let Some(file) = open_if_plain(File::options().read(true), path)? else {
+        return Ok(None);
+    };
+    let length = file.metadata()?.len();
+    Ok(Some(Opened { file, length }))
 }
 
 impl Opened {

@@ -4,10 +4,10 @@ use crate::output::{json, print};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tickdeck_files::open_plain;
 use tickdeck_journal::atomic_file::{install, install_new_private};
 use tickdeck_model::Untrusted;
 use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
@@ -151,7 +151,7 @@ impl Sign {
 
 fn sign_file(key: &SigningKey, file: &Path, at_s: u64) -> Result<String> {
     let cannot = || format!("cannot sign {}", Untrusted::path(file));
-    let opened = File::open(file).with_context(cannot)?;
+    let opened = open_plain(file).with_context(cannot)?;
     let settings = settings_beside(file).with_context(cannot)?;
     let name = file
         .file_name()
@@ -166,7 +166,7 @@ fn settings_beside(file: &Path) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let settings = file.with_extension("toml");
-    match File::open(&settings) {
+    match open_plain(&settings) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         opened => {
             let shown = Untrusted::path(&settings);

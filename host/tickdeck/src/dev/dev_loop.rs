@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tickdeck_deck::feed::OperatorFeed;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{StrategyStatus, VersionChange};
+use tickdeck_files::read_bounded;
 use tickdeck_journal::atomic_file::install;
 use tickdeck_model::ModuleHash;
 use tickdeck_model::Untrusted;
@@ -65,6 +66,9 @@ pub struct DevLoop {
     mailbox: Sender<Message>,
     inbox: Receiver<Message>,
 }
+
+/// Bytes of a plugin's settings.
+const MAX_SETTINGS: u64 = 1 << 20;
 
 /// Settings of a strategy that has none: during development, losing a state whose fields changed does no harm.
 const SETTINGS: &[u8] = b"[swap]\nother_schema = \"fresh\"\n";
@@ -220,15 +224,16 @@ impl DevLoop {
 
     /// Installs the module in the plugins folder, each file atomically.
     fn install(&mut self, module: &Path, build: Duration, warnings: usize) -> Result<BuildNews> {
-        let bytes = std::fs::read(module).with_context(|| {
-            format!(
-                "cannot read the module that cargo built, {}",
-                Untrusted::path(module)
-            )
-        })?;
+        let bytes =
+            read_bounded(module, tickdeck_strategy::MAX_MODULE as u64).with_context(|| {
+                format!(
+                    "cannot read the module that cargo built, {}",
+                    Untrusted::path(module)
+                )
+            })?;
         let settings = match self.with_settings {
             // Unreadable settings count as none.
-            true => std::fs::read(self.sources.settings())
+            true => read_bounded(self.sources.settings(), MAX_SETTINGS)
                 .ok()
                 .or_else(|| Some(SETTINGS.to_vec())),
             false => None,

@@ -1994,6 +1994,7 @@ pub mod tickdeck {
             pub struct Submit {
                 /// Must be above every number that this strategy has used before; traps if not.
                 pub order: OrderNumber,
+                /// Traps if it does not exist.
                 pub instrument: InstrumentId,
                 pub side: Side,
                 pub kind: OrderType,
@@ -2104,7 +2105,7 @@ pub mod tickdeck {
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct CancelAll {
-                /// For scope `instrument`; 0 otherwise.
+                /// For scope `instrument`, and traps if it does not exist; 0 otherwise.
                 pub instrument: InstrumentId,
                 pub scope: CancelScope,
             }
@@ -2175,7 +2176,7 @@ pub mod tickdeck {
                 }
             }
             /// Starts a feed. It takes effect one lookahead (the minimum response time of the venues) after the event that caused it;
-            /// for `book`, the first event is the `clear` that starts a snapshot. Traps if the instrument does not exist, if bars
+            /// for `book`, the first event is the `clear` that starts a snapshot, of which an instrument has at most one a second. Traps if the instrument does not exist, if bars
             /// have step 0, or beyond 4,096 feeds or 64 kinds of bars.
             #[repr(C)]
             #[derive(Clone, Copy)]

@@ -1,29 +1,58 @@
-//! Reads whole untrusted files: plain files only, and no more of them than a limit.
+//! Opens and reads files that somebody else may have put there.
+//!
+//! A path names whatever is there by now: a FIFO, whose opening waits for ever, a device that never ends, or a file of any length.
+//! Every file that a command reads is opened here, so a plain file is all that is ever read, nothing is waited for, and what is
+//! read whole has a limit. `tests/suite/architecture.rs` holds the other crates to it.
+//!
+//! It must never see anything of ours. Start reading at [`open_plain`].
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Reads a plain file of at most `most` bytes. Never blocks on a FIFO or a device.
+/// Opens a plain file to read it. Never waits for a FIFO or a device.
+///
+/// # Errors
+/// The file can't be opened, or is not a plain file.
+pub fn open_plain(file: &Path) -> io::Result<File> {
+    open_plain_with(File::options().read(true), file)
+}
+
+/// Opens a plain file as `options` say. Never waits for a FIFO or a device.
+///
+/// # Errors
+/// The file can't be opened, or is not a plain file.
+pub fn open_plain_with(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
+    let opened = open_if_plain(options, file)?;
+    opened.ok_or_else(|| io::Error::other("it is no plain file"))
+}
+
+/// Like [`open_plain_with`], for those to whom something else is no error: `None`.
+///
+/// # Errors
+/// The file can't be opened.
+pub fn open_if_plain(options: &mut OpenOptions, file: &Path) -> io::Result<Option<File>> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let opened = options
+        .custom_flags(flags.bits().cast_signed())
+        .open(file)?;
+    let is_plain = opened.metadata()?.is_file();
+    Ok(is_plain.then_some(opened))
+}
+
+/// Reads a plain file of at most `most` bytes.
 ///
 /// # Errors
 /// The file can't be read, is not a plain file, or is larger.
 pub fn read_bounded(file: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let opened = File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(file)?;
-    let about = opened.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::other("it is no plain file"));
-    }
+    let opened = open_plain(file)?;
+    let length = opened.metadata()?.len();
     let too_large = || io::Error::other(format!("it is larger than {most} bytes, the maximum"));
-    if about.len() > most {
+    if length > most {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     // One byte more than allowed reveals growth.
     opened.take(most + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > most {
