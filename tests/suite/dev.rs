@@ -194,6 +194,15 @@ fn what_does_not_build_at_first_is_waited_for_and_goes_into_a_deck_that_is_named
 }
 
 #[test]
+fn what_does_not_build_at_first_ends_a_command_that_has_a_time_limit() {
+    let copy = Copy::new("dev-limited");
+    copy.edit(LINE, "let price: u32 = 1.5;");
+    let mut dev = copy.dev(&["--for", "1s"]);
+    dev.await_line(&["error: the first build failed"]);
+    assert_eq!(dev.child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn an_interrupt_during_a_build_leaves_no_compiler_behind() {
     let copy = Copy::new("dev-ends");

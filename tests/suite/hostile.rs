@@ -3,6 +3,7 @@
 use crate::support::deck::{Play, Played};
 use crate::support::guests::Guest;
 use crate::support::plugins::{modules, plugins};
+use crate::support::process::{deck, last_object, tickdeck};
 use tickdeck_engine::{Notice, StrategyState};
 
 const SETTINGS: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\nmemory_mib = 8\n\
@@ -194,6 +195,72 @@ fn an_id_that_does_not_exist_is_answered_and_not_believed() {
         StrategyState::Stopped,
         "a wrong id is no reason to end it"
     );
+}
+
+#[test]
+fn what_names_an_instrument_that_does_not_exist_is_recorded_replayed_resumed_exported_and_imported()
+{
+    // At the first event an order for instrument 4,000,000,000; later a cancel-all of it, and the end of a feed of it.
+    let put = |action: u32, field: u32, fill: &str| {
+        format!(
+            "(call $put (i32.const 0) (i32.const {action}) (i64.const 1))
+             (i32.store (i32.add (i32.const 8192) (i32.const {field})) (i32.const 4000000000)) {fill}
+             (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))"
+        )
+    };
+    // The record of an action is at 8: `submit` has its instrument at 16, the others begin with theirs.
+    let submit = put(0, 16, "");
+    let cancel_all = put(
+        3,
+        8,
+        "(i32.store (i32.add (i32.const 8192) (i32.const 12)) (i32.const 1))",
+    );
+    let unsubscribe = put(
+        8,
+        8,
+        "(i32.store (i32.add (i32.const 8192) (i32.const 16)) (i32.const 0))",
+    );
+    let body = format!(
+        "(call $take (i32.const 1))
+         (if (result i32) (i64.eq (global.get $seen) (i64.const 1)) (then {submit})
+         (else (if (result i32) (i64.eq (global.get $seen) (i64.const 2)) (then {cancel_all})
+         (else (if (result i32) (i64.eq (global.get $seen) (i64.const 3)) (then {unsubscribe})
+         (else (call $answer (i32.const 1) (i32.const 0) (i32.const 0))))))))"
+    );
+    let deck = deck("[venue]\nseed = 7\n");
+    let plugins = deck.path().join("plugins");
+    std::fs::write(
+        plugins.join("stranger.wasm"),
+        guest().on_events(&body).component(),
+    )
+    .unwrap();
+    let command = |line: &str| {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let output = tickdeck(deck.path(), &arguments);
+        assert!(output.status.success(), "{line}: {output:?}");
+        output
+    };
+    let summary = last_object(&command("run --events 3000 --pace max --no-watch --json"));
+    assert_eq!(summary["denied"]["UNKNOWN_INSTRUMENT"], 1, "{summary}");
+    let strategies = summary["strategies"].as_array().unwrap();
+    let stranger = strategies
+        .iter()
+        .find(|one| one["name"] == "stranger")
+        .unwrap();
+    assert_eq!(
+        (&stranger["state"], &stranger["actions"]),
+        (&"stopped".into(), &3.into())
+    );
+    assert_eq!(last_object(&command("replay data --json"))["equal"], true);
+    for format in ["jsonl", "csv", "parquet"] {
+        command(&format!(
+            "journal export data --format {format} --out {format}"
+        ));
+    }
+    command("journal import jsonl --into again");
+    command("journal verify again");
+    let orders = std::fs::read_to_string(deck.path().join("jsonl/orders.jsonl")).unwrap();
+    assert!(orders.contains("\"#4000000000\""), "{orders}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ impl KnownNames {
 
     /// Checks that an event is about an instrument, a currency and a venue of the run.
     pub(crate) fn check(&self, event: &Event) -> Result<()> {
-        // Runs before recorded the denial of an order for an instrument that does not exist.
+        // An order for an instrument that does not exist is denied, and the denial names what the strategy named.
         let is_denial =
             matches!(event.body(), Body::Order(it) if it.reason == Reason::UnknownInstrument);
         if let Some(instrument) = event.instrument().filter(|_| !is_denial) {

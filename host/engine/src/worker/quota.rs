@@ -6,9 +6,7 @@
 
 use crate::port::{Fault, ORDERS_PER_RUN};
 use std::collections::{HashMap, HashSet};
-use tickdeck_model::{
-    Action, CancelScope, Feed, FeedRequest, Instrument, InstrumentId, OrderNumber, Timer, Timestamp,
-};
+use tickdeck_model::{Action, Feed, FeedRequest, Instrument, OrderNumber, Timer, Timestamp};
 
 /// Maximum number of pending timers.
 const MAX_TIMERS: usize = 1_024;
@@ -57,11 +55,6 @@ impl Quota {
                 "order number {} is beyond the {ORDERS_PER_RUN} set aside for this run: count up by one",
                 order.order
             ))),
-            // Nothing on the tape may name what the run does not have.
-            Action::Submit(order) => self.check_instrument("submit", order.instrument),
-            Action::CancelAll(cancel) if cancel.scope == CancelScope::Instrument => {
-                self.check_instrument("cancel-all", cancel.instrument)
-            }
             Action::SetTimer(timer) => {
                 self.timers.insert(timer.id, timer.due);
                 within("timers waiting", self.timers.len(), MAX_TIMERS)
@@ -122,19 +115,13 @@ impl Quota {
         Ok(())
     }
 
-    fn check_instrument(&self, action: &str, instrument: InstrumentId) -> Result<(), Fault> {
-        match instrument.0 < self.instruments {
-            true => Ok(()),
-            false => Err(Fault(format!(
-                "{action}: there is no instrument {instrument}, the last is {}",
-                self.instruments.saturating_sub(1)
-            ))),
-        }
-    }
-
     fn subscribe(&mut self, request: &FeedRequest) -> Result<(), Fault> {
-        if request.feed != Feed::Signals {
-            self.check_instrument("subscribe", InstrumentId(request.target))?;
+        if request.feed != Feed::Signals && request.target >= self.instruments {
+            return Err(Fault(format!(
+                "subscribe: there is no instrument {}, the last is {}",
+                request.target,
+                self.instruments.saturating_sub(1)
+            )));
         }
         if request.feed == Feed::Bars && request.step == 0 {
             return Err(Fault("subscribe: bars need a step above 0".to_owned()));
@@ -151,62 +138,4 @@ fn within(what: &str, count: usize, limit: usize) -> Result<(), Fault> {
         return Err(Fault(format!("{count} {what}; the limit is {limit}")));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tickdeck_model::{
-        BarBasis, CancelAll, OrderType, Pad, Price, Side, Size, Submit, TimeInForce,
-    };
-
-    #[test]
-    fn what_names_an_instrument_that_does_not_exist_is_a_fault_and_never_on_the_tape() {
-        let submit = |instrument| {
-            Action::Submit(Submit {
-                order: 1,
-                instrument,
-                side: Side::Buy,
-                kind: OrderType::Market,
-                time_in_force: TimeInForce::Ioc,
-                post_only: false,
-                reduce_only: false,
-                pad: Pad::ZERO,
-                size: Size(1),
-                price: Price::ZERO,
-                stop_price: Price::ZERO,
-            })
-        };
-        let cancel = |instrument, scope| {
-            Action::CancelAll(CancelAll {
-                instrument,
-                scope,
-                pad: Pad::ZERO,
-            })
-        };
-        let subscribe = |instrument: InstrumentId| {
-            Action::Subscribe(FeedRequest {
-                target: instrument.0,
-                step: 0,
-                feed: Feed::Trades,
-                basis: BarBasis::Time,
-                pad: Pad::ZERO,
-            })
-        };
-        let mut quota = Quota::new(&[], 1_000, &[], OrderNumber::MAX);
-        quota.instruments = 3;
-        for (instrument, exists) in [(0, true), (2, true), (3, false), (u32::MAX, false)] {
-            let instrument = InstrumentId(instrument);
-            for action in [
-                submit(instrument),
-                cancel(instrument, CancelScope::Instrument),
-                subscribe(instrument),
-            ] {
-                let admitted = quota.admit(0, &action);
-                assert_eq!(admitted.is_ok(), exists, "{action:?}: {admitted:?}");
-            }
-        }
-        let everything = cancel(InstrumentId(9), CancelScope::Everything);
-        assert!(quota.admit(0, &everything).is_ok());
-    }
 }

@@ -113,6 +113,12 @@ impl<'a> Fields<'a> {
     /// Reads a symbol; returns its instrument with the scales of prices and sizes.
     pub(crate) fn terms(&mut self) -> Result<(InstrumentId, u8, u8)> {
         let symbol = self.text()?;
+        if let Some(number) = symbol
+            .strip_prefix('#')
+            .and_then(|number| number.parse().ok())
+        {
+            return Ok((InstrumentId(number), 0, 0));
+        }
         self.known(&symbol)
     }
 

@@ -3,7 +3,7 @@
 use super::columns::{INSTRUMENT, ORDER, SIDE, SIZE, STRATEGY, decimal, event_table, maybe, text};
 use super::fields::Fields;
 use super::recorded::Recorded;
-use super::values::{RowNames, order, price_if_any, size};
+use super::values::{RowNames, order, price_if_any};
 use crate::names::Names;
 use anyhow::Result;
 use tickdeck_model::{OrderStatus, OrderUpdate, Pad, Price, Reason, Side, Size};
@@ -25,17 +25,17 @@ impl Recorded for OrderUpdate {
     const HAS_NAMES: bool = true;
 
     fn put<'a>(&self, names: RowNames<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
-        let terms = names.instrument(self.instrument)?;
+        let (symbol, price_scale, size_scale) = names.symbol_of(self.instrument);
         row.extend([
-            Value::text(&terms.symbol),
+            symbol,
             names.strategy(self.strategy)?,
             order(self.order),
             Value::text(self.status.as_str()),
             Value::text(self.reason.as_str()),
             Value::text(self.side.as_str()),
-            price_if_any(terms, self.price),
-            size(terms, self.size),
-            size(terms, self.filled),
+            price_if_any(price_scale, self.price),
+            Value::decimal(self.size.0, size_scale),
+            Value::decimal(self.filled.0, size_scale),
         ]);
         Ok(())
     }

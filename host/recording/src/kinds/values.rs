@@ -18,6 +18,19 @@ impl<'a> RowNames<'a> {
             .with_context(|| unknown("instrument", id.0))
     }
 
+    /// Returns an instrument's symbol and the scales of its prices and sizes. For one that the run does not have, as an order can
+    /// name that is denied: `#7`, and no digits.
+    pub(crate) fn symbol_of(self, id: InstrumentId) -> (Value<'a>, u8, u8) {
+        match self.0.instrument(id) {
+            Some(terms) => (
+                Value::text(&terms.symbol),
+                terms.price_scale,
+                terms.size_scale,
+            ),
+            None => (Value::Text(format!("#{id}").into()), 0, 0),
+        }
+    }
+
     pub(crate) fn strategy(self, id: StrategyId) -> Result<Value<'a>> {
         let name = self
             .0
@@ -56,10 +69,10 @@ pub(crate) fn size(terms: &Instrument, size: Size) -> Value<'static> {
 }
 
 /// Returns a price; nothing for zero, which order types without a price have.
-pub(crate) fn price_if_any(terms: &Instrument, it: Price) -> Value<'static> {
+pub(crate) fn price_if_any(scale: u8, it: Price) -> Value<'static> {
     match it.0 {
         0 => Value::Null,
-        _ => price(terms, it),
+        price => Value::decimal(price, scale),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::schema::{ACTIONS, COMMANDS, EFFECTS};
 use crate::describe;
-use crate::kinds::values::{RowNames, order, price, price_if_any, size};
+use crate::kinds::values::{RowNames, order, price_if_any};
 use crate::names::Names;
 use anyhow::Result;
 use std::collections::HashMap;
@@ -108,36 +108,31 @@ impl<'a> EffectRows<'a> {
     fn action(&self, applied: &AppliedAction, put: &mut impl FnMut(&str, Value<'a>)) -> Result<()> {
         match &applied.action {
             Action::Submit(it) => {
-                let terms = self.row_names.instrument(it.instrument)?;
+                let (symbol, price_scale, size_scale) = self.row_names.symbol_of(it.instrument);
                 put("order", order(it.order));
-                put("instrument", Value::text(&terms.symbol));
+                put("instrument", symbol);
                 put("side", Value::text(it.side.as_str()));
                 put("type", Value::text(it.kind.as_str()));
                 put("time_in_force", Value::text(it.time_in_force.as_str()));
                 put("post_only", Value::Bool(it.post_only));
                 put("reduce_only", Value::Bool(it.reduce_only));
-                put("price", price_if_any(terms, it.price));
-                put("stop_price", price_if_any(terms, it.stop_price));
-                put("size", size(terms, it.size));
+                put("price", price_if_any(price_scale, it.price));
+                put("stop_price", price_if_any(price_scale, it.stop_price));
+                put("size", Value::decimal(it.size.0, size_scale));
             }
             Action::Modify(it) => {
                 put("order", order(it.order));
                 if let Some(instrument) = self.instruments.0.get(&(applied.strategy, it.order)) {
-                    let terms = self.row_names.instrument(*instrument)?;
-                    put("instrument", Value::text(&terms.symbol));
-                    put("price", price(terms, it.price));
-                    put("size", size(terms, it.size));
+                    let (symbol, price_scale, size_scale) = self.row_names.symbol_of(*instrument);
+                    put("instrument", symbol);
+                    put("price", Value::decimal(it.price.0, price_scale));
+                    put("size", Value::decimal(it.size.0, size_scale));
                 }
             }
             Action::Cancel(it) => put("order", order(*it)),
             Action::CancelAll(it) => {
                 if it.scope == tickdeck_model::CancelScope::Instrument {
-                    // Runs before recorded those for an instrument that does not exist.
-                    let terms = self.row_names.0.instrument(it.instrument);
-                    put(
-                        "instrument",
-                        terms.map_or(Value::Null, |terms| Value::text(&terms.symbol)),
-                    );
+                    put("instrument", self.row_names.symbol_of(it.instrument).0);
                 }
             }
             Action::SetTimer(it) => {
@@ -153,11 +148,8 @@ impl<'a> EffectRows<'a> {
             Action::Subscribe(it) | Action::Unsubscribe(it) => {
                 put("feed", Value::Text(self.feed(it).into()));
                 if it.feed != tickdeck_model::Feed::Signals {
-                    let terms = self.row_names.0.instrument(InstrumentId(it.target));
-                    put(
-                        "instrument",
-                        terms.map_or(Value::Null, |terms| Value::text(&terms.symbol)),
-                    );
+                    let instrument = InstrumentId(it.target);
+                    put("instrument", self.row_names.symbol_of(instrument).0);
                 }
             }
         }

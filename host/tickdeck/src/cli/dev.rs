@@ -72,7 +72,8 @@ impl Dev {
         let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut dev_loop = DevLoop::new(project, plugins.clone(), true);
-        if !dev_loop.build_first(&stop, &mut BuildPrinter) {
+        let once = self.playing.has_limit();
+        if !dev_loop.build_first(once, &stop, &mut BuildPrinter)? {
             return Ok(ExitCode::SUCCESS);
         }
         let request = RunRequest {
@@ -113,7 +114,7 @@ fn into_deck(project: Project, deck: &Path) -> Result<ExitCode> {
     let stop = CancelToken::default();
     on_interrupt(stop.clone(), None)?;
     let mut dev_loop = DevLoop::new(project, deck.plugins(), false);
-    if dev_loop.build_first(&stop, &mut BuildPrinter) {
+    if dev_loop.build_first(false, &stop, &mut BuildPrinter)? {
         dev_loop.work(&stop, &mut BuildPrinter);
     }
     Ok(ExitCode::SUCCESS)

@@ -181,6 +181,11 @@ impl RunOptions {
         !self.no_watch
     }
 
+    /// Whether the run ends after a time that the command line sets.
+    pub(super) const fn has_limit(&self) -> bool {
+        self.time.is_some()
+    }
+
     fn display(&self) -> Display {
         if self.json {
             Display::Quiet

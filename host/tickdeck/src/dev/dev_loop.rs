@@ -1,7 +1,7 @@
 //! The loop behind `tickdeck dev`: watch, build, install, and report the outcome.
 
 use crate::dev::build_news::{BuildNews, BuildReporter, BuildTimes, FeedReporter};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -109,18 +109,30 @@ impl DevLoop {
         self.project.folder()
     }
 
-    /// Builds, and rebuilds on every save until a build succeeds. Returns `false` if asked to stop before that.
-    pub fn build_first(&mut self, stop: &CancelToken, reporter: &mut dyn BuildReporter) -> bool {
+    /// Builds, and rebuilds on every save until a build succeeds; only `once` if nobody is there to save. Returns `false` if asked
+    /// to stop before that.
+    ///
+    /// # Errors
+    /// The only build failed.
+    pub fn build_first(
+        &mut self,
+        once: bool,
+        stop: &CancelToken,
+        reporter: &mut dyn BuildReporter,
+    ) -> Result<bool> {
         self.debounce = Debounce::Building;
         self.build(reporter);
         while self.installed.is_none() {
             if stop.asked() {
-                return false;
+                return Ok(false);
             }
             self.turn(reporter);
+            if once && self.building.is_none() && self.installed.is_none() {
+                bail!("the first build failed, and with --for nobody is waited for to mend it");
+            }
         }
         (self.verbose, self.delivery) = (false, None);
-        true
+        Ok(true)
     }
 
     /// Watches and builds until asked to stop.

@@ -1994,7 +1994,7 @@ pub mod tickdeck {
             pub struct Submit {
                 /// Must be above every number that this strategy has used before; traps if not.
                 pub order: OrderNumber,
-                /// Traps if it does not exist.
+                /// The order is denied if it does not exist.
                 pub instrument: InstrumentId,
                 pub side: Side,
                 pub kind: OrderType,
@@ -2105,7 +2105,7 @@ pub mod tickdeck {
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct CancelAll {
-                /// For scope `instrument`, and traps if it does not exist; 0 otherwise.
+                /// For scope `instrument`; 0 otherwise.
                 pub instrument: InstrumentId,
                 pub scope: CancelScope,
             }
