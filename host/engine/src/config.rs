@@ -145,7 +145,9 @@ pub struct OrderLimits {
     pub max_notional: Option<Amount>,
     /// Largest position with every working order filled, price times size, in whole units of the quote currency.
     pub max_position_notional: Option<Amount>,
-    /// How far a price may be from the mid of the last quote, in basis points.
+    /// How far a limit price may be from the mid of the last quote, in basis points: on either side where the order could open a
+    /// position, else only on the side where it trades for a worse price. Of a stop-limit order: from its stop price, on that side.
+    /// The price of a trigger is not limited.
     pub collar_bps: Option<u32>,
     /// Maximum number of orders within the window.
     pub order_rate: Option<OrderRate>,

@@ -1,8 +1,10 @@
 //! Bars by time, trade count and volume.
 //!
 //! Time bars are aligned to 1970-01-01 UTC on host time, because only host time never decreases: a bar, once sent, is
-//! complete. They are closed by the first event of any kind at or after their end, and are sent before it. Count and
-//! volume bars are closed by the trade that fills them, and are sent after it; a trade is never split.
+//! complete. They are closed by the first event of any kind at or after their end, and are sent before it. A bar that had begun
+//! before its builder saw the first event is a part and is not sent: so everybody gets the same bars, whenever they subscribed, and
+//! the first one whole. Count and volume bars begin with the subscription. They are closed by the trade that fills them, and are
+//! sent after it; a trade is never split.
 
 use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Bar, BarBasis, Body, Event, InstrumentId, Kind, Pad, Size, Timestamp, Trade};
@@ -24,13 +26,16 @@ pub struct BarBuilder {
     spec: BarSpec,
     /// Size at which a volume bar is full.
     full_volume: i64,
+    /// The host time of the first event that it saw.
+    since: Option<Timestamp>,
     open: Option<Open>,
 }
 
 #[derive(Debug)]
 struct Open {
     bar: Bar,
-    /// For time bars, the first host time beyond it.
+    /// For time bars, the first host time of it, and the first beyond it.
+    begin: Timestamp,
     end: Timestamp,
 }
 
@@ -42,6 +47,7 @@ impl BarBuilder {
         Self {
             spec,
             full_volume: i64::from(spec.step).saturating_mul(lot.0),
+            since: None,
             open: None,
         }
     }
@@ -53,9 +59,13 @@ impl BarBuilder {
 
     fn add(&mut self, trade: &Trade, ts_host: Timestamp) {
         let spec = self.spec;
-        let open = self.open.get_or_insert_with(|| Open {
-            bar: first(spec, trade),
-            end: end_of(spec, ts_host),
+        let open = self.open.get_or_insert_with(|| {
+            let (begin, end) = interval(spec, ts_host);
+            Open {
+                bar: first(spec, trade),
+                begin,
+                end,
+            }
         });
         let bar = &mut open.bar;
         bar.high = bar.high.max(trade.price);
@@ -92,17 +102,26 @@ fn first(spec: BarSpec, trade: &Trade) -> Bar {
     }
 }
 
-fn end_of(spec: BarSpec, ts_host: Timestamp) -> Timestamp {
+/// The first host time of a bar, and the first beyond it.
+fn interval(spec: BarSpec, ts_host: Timestamp) -> (Timestamp, Timestamp) {
     let step = i64::from(spec.step) * NS_PER_MS;
+    let number = ts_host.div_euclid(step.max(1));
     match spec.basis {
-        BarBasis::Time => (ts_host.div_euclid(step) + 1).saturating_mul(step),
-        BarBasis::Trades | BarBasis::Volume => Timestamp::MAX,
+        BarBasis::Time => (
+            number.saturating_mul(step),
+            (number + 1).saturating_mul(step),
+        ),
+        BarBasis::Trades | BarBasis::Volume => (Timestamp::MIN, Timestamp::MAX),
     }
 }
 
 impl Middleware for BarBuilder {
     fn on_event(&mut self, event: &Event, derived: &mut Derived) -> Verdict {
-        if let Some(open) = self.open.take_if(|open| event.ts_host >= open.end) {
+        let since = *self.since.get_or_insert(event.ts_host);
+        let ended = self.open.take_if(|open| event.ts_host >= open.end);
+        if let Some(open) =
+            ended.filter(|open| self.spec.basis != BarBasis::Time || open.begin >= since)
+        {
             derived.before(event, Event::new(open.end, event.ts_host, open.bar));
         }
         if event.kind() == Kind::Trade
@@ -165,13 +184,26 @@ mod tests {
     #[test]
     fn a_time_bar_holds_the_trades_of_its_interval_and_carries_the_sequence_that_closed_it() {
         let events = [
-            trade(1, 100, 5, 1),
+            trade(1, 0, 5, 1),
             trade(2, 999, 9, 2),
             trade(3, 1_000, 7, 4),
             trade(4, 3_500, 1, 8),
         ];
         let expected = [(3, [5, 9, 5, 9, 3, 2]), (4, [7, 7, 7, 7, 4, 1])];
         assert_eq!(bars(BarBasis::Time, 1_000, &events), expected);
+    }
+
+    #[test]
+    fn whoever_subscribes_within_a_bar_gets_the_next_one_first_and_then_those_of_all_others() {
+        let events: Vec<Event> = (1..40)
+            .map(|number| trade(number, 90 * number as i64, 7 + number as i64 % 5, 1))
+            .collect();
+        let all = bars(BarBasis::Time, 1_000, &events);
+        assert_eq!(all.len(), 2, "the first second had begun: {all:?}");
+        for later in 1..events.len() {
+            let late = bars(BarBasis::Time, 1_000, &events[later..]);
+            assert!(all.ends_with(&late), "{later}: {late:?} of {all:?}");
+        }
     }
 
     #[test]

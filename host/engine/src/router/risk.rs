@@ -105,10 +105,8 @@ impl Check<'_> {
         self.check_stale(reduces)?;
         self.check_amounts(order.side, order.size, self.at.price_of(order), reduces)?;
         if order.kind.has_price() {
-            self.check_collar("price", order.price)?;
-        }
-        if order.kind.has_stop() {
-            self.check_collar("stop-price", order.stop_price)?;
+            let stop = order.kind.has_stop().then_some(order.stop_price);
+            self.check_collar(order.side, order.price, stop, reduces)?;
         }
         Ok(())
     }
@@ -124,7 +122,8 @@ impl Check<'_> {
         self.check_reduce_only(change.side, change.left, change.reduce_only)?;
         self.check_stale(reduces)?;
         let price = if change.kind.has_price() {
-            self.check_collar("price", change.price)?;
+            let stop = change.kind.has_stop().then_some(change.stop_price);
+            self.check_collar(change.side, change.price, stop, reduces)?;
             change.price
         } else {
             change.stop_price
@@ -290,25 +289,44 @@ impl Check<'_> {
         )
     }
 
-    fn check_collar(&self, name: &str, price: Price) -> Result<(), Denial> {
-        let (Some(collar_bps), Some((quote, _))) = (self.limits.collar_bps, self.at.quote) else {
+    /// Limits the prices at which an order may trade, not the one at which it is triggered: a limit price must be near the mid of
+    /// the last quote, that of a stop-limit order near its stop. A price that waits for a better market is no danger where the
+    /// order only reduces the position (a target), or is triggered first.
+    fn check_collar(
+        &self,
+        side: Side,
+        price: Price,
+        stop: Option<Price>,
+        reduces: bool,
+    ) -> Result<(), Denial> {
+        let Some(collar_bps) = self.limits.collar_bps else {
             return Ok(());
         };
-        let mid = match (quote.bid.0, quote.ask.0) {
-            (0, 0) => return Ok(()),
-            (0, only) | (only, 0) => i128::from(only) * 2,
-            (bid, ask) => i128::from(bid) + i128::from(ask),
+        let scale = self.at.instrument.price_scale;
+        let (mid, around) = match (stop, self.at.quote) {
+            (Some(stop), _) => (
+                i128::from(stop.0) * 2,
+                format!("stop-price={}", stop.at(scale)),
+            ),
+            (None, None) => return Ok(()),
+            (None, Some((quote, _))) => {
+                let mid = match (quote.bid.0, quote.ask.0) {
+                    (0, 0) => return Ok(()),
+                    (0, only) | (only, 0) => i128::from(only) * 2,
+                    (bid, ask) => i128::from(bid) + i128::from(ask),
+                };
+                let (bid, ask) = (quote.bid.at(scale), quote.ask.at(scale));
+                (mid, format!("bid={bid}, ask={ask}"))
+            }
         };
-        // |price - mid/2| / (mid/2) > collar, in integers.
-        let distance = (i128::from(price.0) * 2 - mid).abs();
+        // (price - mid/2) / (mid/2) > collar, in integers. Positive: worse for whoever sends the order.
+        let worse = (i128::from(price.0) * 2 - mid) * i128::from(side.sign());
+        let distance = match stop.is_some() || reduces {
+            true => worse,
+            false => worse.abs(),
+        };
         if distance * 10_000 > mid * i128::from(collar_bps) {
-            let scale = self.at.instrument.price_scale;
-            let values = format!(
-                "{name}={}, bid={}, ask={}, limit={collar_bps}bp",
-                price.at(scale),
-                quote.bid.at(scale),
-                quote.ask.at(scale)
-            );
+            let values = format!("price={}, {around}, limit={collar_bps}bp", price.at(scale));
             return deny(Reason::PriceCollar, values);
         }
         Ok(())
@@ -569,6 +587,43 @@ mod tests {
             with(|case| case.limits.collar_bps =
                 Some(10).inspect(|_| case.order.price = Price(10_020))),
             "PRICE_COLLAR: price=100.20, bid=99.90, ask=100.10, limit=10bp"
+        );
+    }
+
+    #[test]
+    fn the_collar_limits_where_an_order_trades_and_not_where_it_waits_or_is_triggered() {
+        let sent = |side, kind, (price, stop), position| {
+            with(|case| {
+                case.limits.collar_bps = Some(500);
+                (case.order.side, case.order.kind) = (side, kind);
+                (case.order.price, case.order.stop_price) = (Price(price), Price(stop));
+                case.position = position;
+            })
+        };
+        let (limit, stop, stop_limit) = (OrderType::Limit, OrderType::Stop, OrderType::StopLimit);
+        // Opening: near the quote, on either side.
+        for price in [9_000, 11_000] {
+            let denied = sent(Side::Buy, limit, (price, 0), 0);
+            assert!(denied.starts_with("PRICE_COLLAR"), "{denied}");
+        }
+        // An exit of a long position: a target may be far above, a limit far below would sell for too little.
+        assert_eq!(sent(Side::Sell, limit, (12_000, 0), 1_000), "passes");
+        assert_eq!(
+            sent(Side::Sell, limit, (9_000, 0), 1_000),
+            "PRICE_COLLAR: price=90.00, bid=99.90, ask=100.10, limit=500bp"
+        );
+        assert_eq!(sent(Side::Buy, limit, (8_000, 0), -1_000), "passes");
+        // A protective stop may be as far away as its author wants.
+        assert_eq!(sent(Side::Sell, stop, (0, 9_000), 1_000), "passes");
+        assert_eq!(sent(Side::Buy, stop, (0, 12_000), 0), "passes");
+        // The limit of a stop-limit order is one from its trigger.
+        assert_eq!(
+            sent(Side::Sell, stop_limit, (8_900, 9_000), 1_000),
+            "passes"
+        );
+        assert_eq!(
+            sent(Side::Sell, stop_limit, (8_500, 9_000), 1_000),
+            "PRICE_COLLAR: price=85.00, stop-price=90.00, limit=500bp"
         );
     }
 

@@ -1682,7 +1682,7 @@ pub mod tickdeck {
                 }
             }
             /// A bar of aggregated trades. The host derives bars on subscription; `sequence` is that of the event that closed the bar.
-            /// Bars without a trade are not sent.
+            /// Bars without a trade are not sent, nor is a time bar that had begun before the subscription: the first one is whole.
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct Bar {
