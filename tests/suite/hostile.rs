@@ -198,8 +198,7 @@ fn an_id_that_does_not_exist_is_answered_and_not_believed() {
 }
 
 #[test]
-fn what_names_an_instrument_that_does_not_exist_is_recorded_replayed_resumed_exported_and_imported()
-{
+fn what_names_an_instrument_that_does_not_exist_is_recorded_replayed_exported_and_imported() {
     // At the first event an order for instrument 4,000,000,000; later a cancel-all of it, and the end of a feed of it.
     let put = |action: u32, field: u32, fill: &str| {
         format!(

@@ -140,7 +140,8 @@ impl Drop for Promise {
 }
 
 impl CompileQueue {
-    /// Starts the dispatcher thread. The threads and processes that compile inherit its priority, which is this thread's.
+    /// Starts the dispatcher thread. The threads that compile inherit its priority, which is this thread's; their children
+    /// give way to everything else (decision 21).
     pub(crate) fn start(runtime: Runtime) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {

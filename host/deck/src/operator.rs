@@ -93,7 +93,9 @@ impl Operator {
     /// Sends a command to the strategy manager and waits for its answer.
     fn manager(&self, name: &str, command: StrategyCommand) -> Answer {
         let answered = self.manager.ask(name, command);
-        self.commands.feed.changed();
+        if answered.is_ok() {
+            self.commands.feed.changed();
+        }
         answer(answered)
     }
 

@@ -14,9 +14,9 @@ use tickdeck_engine::port::{
     Clock, Command, Due, Fault, Gateway, GatewayError, StopReason, Strategy, VenueTerms, Version,
 };
 use tickdeck_engine::{
-    CommandInForce, Effect, Engine, EngineConfig, EngineHandle, Haste, NullObserver,
-    OfferedBatches, OperatorCommand, RecordError, Recorder, Replayed, Report, Stepping,
-    StrategyChange,
+    CommandInForce, Effect, Engine, EngineConfig, EngineHandle, Haste, Notice, NullObserver,
+    Observer, OfferedBatches, OperatorCommand, RecordError, Recorder, Replayed, Report, Status,
+    Stepping, StrategyChange,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -671,6 +671,66 @@ fn in_haste_an_end_waits_neither_for_strategies_nor_for_venues() {
         );
         drop(release);
     }
+}
+
+/// The next event is never due, and no time passes by the clock.
+struct Still;
+
+impl Clock for Still {
+    fn wait_until(&mut self, _: Timestamp) {
+        unreachable!("it waits a while at a time");
+    }
+
+    fn wait_a_while(&mut self, _: Timestamp) -> bool {
+        std::thread::yield_now();
+        false
+    }
+
+    fn paces(&self) -> bool {
+        true
+    }
+
+    fn reached(&self) -> Timestamp {
+        0
+    }
+
+    fn now_ns(&self) -> u64 {
+        0
+    }
+}
+
+/// Tells of every status whether the kill switch is on.
+struct Killed(Sender<bool>);
+
+impl Observer for Killed {
+    fn notice(&mut self, _: Timestamp, _: Notice) {}
+
+    fn status(&mut self, status: &Status) {
+        let _ = self.0.send(status.killed);
+    }
+}
+
+#[test]
+fn a_status_shows_a_command_that_came_while_the_tape_had_nothing_due() {
+    let strategy = Eager::acting(0, || {});
+    let config = config(1, 64, None);
+    let engine = toy::engine_at(
+        ToyVenue::new(7, LONG),
+        Box::new(Still),
+        config,
+        cast(strategy),
+    );
+    let controls = engine.controls();
+    let (tells, told) = channel();
+    let running = std::thread::spawn(move || engine.run(&mut Killed(tells)).unwrap());
+    for command in [OperatorCommand::Pause(None), OperatorCommand::Kill] {
+        let holds = controls.command(command);
+        holds.recv_timeout(PATIENCE).unwrap();
+    }
+    while !told.recv_timeout(PATIENCE).unwrap() {}
+    controls.stop();
+    controls.hasten(Haste::AtOnce);
+    running.join().unwrap();
 }
 
 #[test]

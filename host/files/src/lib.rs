@@ -44,11 +44,14 @@ pub fn open_if_plain(options: &mut OpenOptions, file: &Path) -> io::Result<Optio
 /// Reads a plain file of at most `most` bytes.
 ///
 /// # Errors
-/// The file can't be read, is not a plain file, or is larger.
+/// The file can't be read, is not a plain file, or is larger ([`io::ErrorKind::FileTooLarge`]).
 pub fn read_bounded(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     let opened = open_plain(file)?;
     let length = opened.metadata()?.len();
-    let too_large = || io::Error::other(format!("it is larger than {most} bytes, the maximum"));
+    let too_large = || {
+        let what = format!("it is larger than {most} bytes, the maximum");
+        io::Error::new(io::ErrorKind::FileTooLarge, what)
+    };
     if length > most {
         return Err(too_large());
     }

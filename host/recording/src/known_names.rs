@@ -3,7 +3,7 @@
 use crate::manifest::{RunManifest, VersionSpec};
 use anyhow::{Result, ensure};
 use tickdeck_engine::{Effect, RecordedChange};
-use tickdeck_model::{Body, Event, InstrumentId, Reason, Registry, VenueScope};
+use tickdeck_model::{Body, Event, InstrumentId, OrderStatus, Reason, Registry, VenueScope};
 
 /// The numbers that a run can name.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ impl KnownNames {
     /// Checks that an event is about an instrument, a currency and a venue of the run.
     pub(crate) fn check(&self, event: &Event) -> Result<()> {
         // An order for an instrument that does not exist is denied, and the denial names what the strategy named.
-        let is_denial =
-            matches!(event.body(), Body::Order(it) if it.reason == Reason::UnknownInstrument);
+        let denial = (OrderStatus::Denied, Reason::UnknownInstrument);
+        let is_denial = matches!(event.body(), Body::Order(it) if (it.status, it.reason) == denial);
         if let Some(instrument) = event.instrument().filter(|_| !is_denial) {
             self.instrument(instrument)?;
         }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use tickdeck_files::open_plain;
+use tickdeck_files::read_bounded;
 use tickdeck_model::{ModuleHash, Untrusted};
 
 /// The field of a trusted comment with the name of the signed file.
@@ -210,23 +210,15 @@ pub fn signature_file(signed: &Path) -> PathBuf {
 /// The signature can't be read, or is too large.
 pub fn read_signature(signed: &Path) -> Result<Option<Vec<u8>>> {
     let file = signature_file(signed);
-    match read_bounded(&file) {
-        Ok(bytes) if bytes.len() as u64 > MAX_FILE => bail!(
+    match read_bounded(&file, MAX_FILE) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => bail!(
             "{} is too large for a signature: get it again",
             Untrusted::path(&file)
         ),
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", Untrusted::path(&file))),
     }
-}
-
-/// Reads at most one byte more than a key or a signature may have.
-fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let opened = open_plain(file)?;
-    opened.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Returns the key that the signature of a file names, if there is one, without verifying anything.
@@ -288,11 +280,11 @@ impl SigningKey {
     /// The file can't be read, is not a secret key, or the password is wrong.
     pub fn read(file: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
         let shown = Untrusted::path(file);
-        let bytes = read_bounded(file).with_context(|| format!("cannot read {shown}"))?;
-        let text = String::from_utf8(bytes)
-            .ok()
-            .filter(|text| text.len() as u64 <= MAX_FILE)
-            .with_context(|| format!("{shown} is no secret key of minisign"))?;
+        let text = match read_bounded(file, MAX_FILE) {
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => None,
+            read => String::from_utf8(read.with_context(|| format!("cannot read {shown}"))?).ok(),
+        };
+        let text = text.with_context(|| format!("{shown} is no secret key of minisign"))?;
         let key = SecretKeyBox::from(text);
         let secret = match key.clone().into_unencrypted_secret_key() {
             Err(error) if error.to_string() == ENCRYPTED => key.into_secret_key(Some(password()?)),

@@ -7,9 +7,9 @@ use crate::footprint::Footprint;
 use crate::shape::validate;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io::Read as _;
+use std::io::ErrorKind;
 use std::path::Path;
-use tickdeck_files::open_plain;
+use tickdeck_files::read_bounded;
 use tickdeck_model::Untrusted;
 use tickdeck_model::untrusted::one_line;
 use wasmparser::{Encoding, Parser, Payload};
@@ -49,19 +49,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         file: file.clone(),
         problem: error.to_string(),
     };
-    let mut opened = open_plain(path).map_err(failed)?;
-    let length = opened.metadata().map_err(failed)?.len();
-    if length > MAX_MODULE as u64 {
-        return Err(too_large(&file));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    // The file may grow while it is being read.
-    let limit = MAX_MODULE as u64 + 1;
-    (&mut opened)
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Ok(bytes)
+    read_bounded(path, MAX_MODULE as u64).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => too_large(&file),
+        _ => failed(error),
+    })
 }
 
 /// Refuses a file that is larger than any module may be.

@@ -154,6 +154,9 @@ impl Engine {
                 continue;
             }
             if !self.wait_until(start) {
+                // Who gave the command looks at what it did.
+                self.status_timer.start(self.time.now_ns());
+                self.report_status(observer);
                 continue;
             }
             if self.inbox.is_stop_requested() {

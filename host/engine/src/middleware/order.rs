@@ -59,6 +59,8 @@ pub struct OrderChange {
     pub kind: OrderType,
     /// Its stop price, 0 where the type has none.
     pub stop_price: Price,
+    /// Whether the stop was met: the order works as what it becomes.
+    pub triggered: bool,
     /// The new limit price, 0 where the type has none.
     pub price: Price,
     /// The new total size.

@@ -119,6 +119,7 @@ impl Router {
             side: live.side,
             kind: live.kind,
             stop_price: live.stop_price,
+            triggered: live.triggered,
             price: modify.price,
             size: modify.size,
             left: Size(modify.size.0.saturating_sub(live.filled.0).max(0)),

@@ -14,6 +14,8 @@ pub(crate) struct OpenOrder {
     pub(crate) side: Side,
     pub(crate) kind: OrderType,
     pub(crate) stop_price: Price,
+    /// Whether the stop was met.
+    pub(crate) triggered: bool,
     pub(crate) price: Price,
     /// The size in force.
     pub(crate) size: Size,
@@ -38,6 +40,7 @@ impl OpenOrder {
             side: order.side,
             kind: order.kind,
             stop_price: order.stop_price,
+            triggered: false,
             price: order.price,
             size: order.size,
             asked: VecDeque::new(),
@@ -67,13 +70,13 @@ impl OpenOrder {
             OrderStatus::ModifyRejected if self.own_refusals > 0 && own => self.own_refusals -= 1,
             OrderStatus::ModifyRejected => drop(self.asked.pop_front()),
             OrderStatus::CancelRejected => self.cancel_sent = false,
+            OrderStatus::Triggered => self.triggered = true,
             OrderStatus::Denied
             | OrderStatus::Rejected
             | OrderStatus::Canceled
             | OrderStatus::Expired
             | OrderStatus::Submitted
             | OrderStatus::Accepted
-            | OrderStatus::Triggered
             | OrderStatus::PendingModify
             | OrderStatus::PendingCancel
             | OrderStatus::Unknown => {}
@@ -264,6 +267,7 @@ mod tests {
             side: side(drawn),
             kind: OrderType::Limit,
             stop_price: Price(0),
+            triggered: false,
             price: Price(1),
             size: Size(size),
             asked: VecDeque::new(),

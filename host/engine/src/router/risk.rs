@@ -106,7 +106,7 @@ impl Check<'_> {
         self.check_amounts(order.side, order.size, self.at.price_of(order), reduces)?;
         if order.kind.has_price() {
             let stop = order.kind.has_stop().then_some(order.stop_price);
-            self.check_collar(order.side, order.price, stop, reduces)?;
+            self.check_collar((order.side, order.size), order.price, stop)?;
         }
         Ok(())
     }
@@ -122,8 +122,9 @@ impl Check<'_> {
         self.check_reduce_only(change.side, change.left, change.reduce_only)?;
         self.check_stale(reduces)?;
         let price = if change.kind.has_price() {
-            let stop = change.kind.has_stop().then_some(change.stop_price);
-            self.check_collar(change.side, change.price, stop, reduces)?;
+            let waits = change.kind.has_stop() && !change.triggered;
+            let stop = waits.then_some(change.stop_price);
+            self.check_collar((change.side, change.left), change.price, stop)?;
             change.price
         } else {
             change.stop_price
@@ -290,14 +291,13 @@ impl Check<'_> {
     }
 
     /// Limits the prices at which an order may trade, not the one at which it is triggered: a limit price must be near the mid of
-    /// the last quote, that of a stop-limit order near its stop. A price that waits for a better market is no danger where the
-    /// order only reduces the position (a target), or is triggered first.
+    /// the last quote, that of a stop-limit order that waits near its stop. A price that waits for a better market is no danger
+    /// where the order alone would only reduce the position (a target, even beside a stop that works), or is triggered first.
     fn check_collar(
         &self,
-        side: Side,
+        (side, size): (Side, Size),
         price: Price,
         stop: Option<Price>,
-        reduces: bool,
     ) -> Result<(), Denial> {
         let Some(collar_bps) = self.limits.collar_bps else {
             return Ok(());
@@ -321,7 +321,9 @@ impl Check<'_> {
         };
         // (price - mid/2) / (mid/2) > collar, in integers. Positive: worse for whoever sends the order.
         let worse = (i128::from(price.0) * 2 - mid) * i128::from(side.sign());
-        let distance = match stop.is_some() || reduces {
+        let held = i128::from(self.at.position.0) * -i128::from(side.sign());
+        let is_exit = i128::from(size.0) <= held;
+        let distance = match stop.is_some() || is_exit {
             true => worse,
             false => worse.abs(),
         };
@@ -613,6 +615,12 @@ mod tests {
             "PRICE_COLLAR: price=90.00, bid=99.90, ask=100.10, limit=500bp"
         );
         assert_eq!(sent(Side::Buy, limit, (8_000, 0), -1_000), "passes");
+        // Also beside a protective stop of the same size.
+        let beside_a_stop = with(|case| {
+            (case.order.side, case.order.price) = (Side::Sell, Price(12_000));
+            (case.position, case.open_sells) = (1_000, 1_000);
+        });
+        assert_eq!(beside_a_stop, "passes");
         // A protective stop may be as far away as its author wants.
         assert_eq!(sent(Side::Sell, stop, (0, 9_000), 1_000), "passes");
         assert_eq!(sent(Side::Buy, stop, (0, 12_000), 0), "passes");
@@ -625,6 +633,35 @@ mod tests {
             sent(Side::Sell, stop_limit, (8_500, 9_000), 1_000),
             "PRICE_COLLAR: price=85.00, stop-price=90.00, limit=500bp"
         );
+    }
+
+    #[test]
+    fn once_triggered_a_stop_limit_order_is_changed_to_prices_near_the_quote() {
+        let mut case = Case::new();
+        case.limits.collar_bps = Some(500);
+        let changes = |price, triggered| {
+            let change = OrderChange {
+                side: Side::Buy,
+                kind: OrderType::StopLimit,
+                stop_price: Price(15_000),
+                triggered,
+                price: Price(price),
+                size: Size(1_000),
+                left: Size(1_000),
+                reduce_only: false,
+            };
+            let mut risk = Risk::new(RiskConfig::default());
+            case.context(&mut risk, |risk, at| risk.check_change(&change, at))
+                .map_err(|denial| format!("{}: {}", denial.reason.code(), denial.values))
+        };
+        let denied = |by: &str| Err(format!("PRICE_COLLAR: price={by}, limit=500bp"));
+        assert_eq!(changes(15_200, false), Ok(()));
+        assert_eq!(changes(16_000, false), denied("160.00, stop-price=150.00"));
+        assert_eq!(
+            changes(15_200, true),
+            denied("152.00, bid=99.90, ask=100.10")
+        );
+        assert_eq!(changes(10_100, true), Ok(()));
     }
 
     #[test]
@@ -658,6 +695,7 @@ mod tests {
             side: Side::Buy,
             kind: OrderType::Limit,
             stop_price: Price(0),
+            triggered: false,
             price: Price(10_000),
             size: Size(1_000),
             left: Size(1_000),

@@ -1,6 +1,7 @@
 //! The batches that strategies are offered, where they matter: noted while a run is recorded, offered again in its replay.
 
 use crate::batches::{BatchPlace, OfferedBatches};
+use crate::earlier::earlier;
 use crate::intent::{Decision, Intent};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::runner::StrategyRunner;
@@ -45,11 +46,11 @@ impl StrategyRunner {
 
     /// Marks deferred strategies to be looked at again with the next events.
     pub(super) fn keep_deferred(&mut self) {
-        if self.deferred.is_empty() {
-            return;
-        }
+        self.waits_since = None;
         for place in self.deferred.drain(..) {
             self.delivery.touch(place);
+            let first = self.slots[place].backlog.waiting(1).first();
+            self.waits_since = earlier(self.waits_since, first.map(|first| first.ts_host));
         }
     }
 }

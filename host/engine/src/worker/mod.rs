@@ -170,10 +170,15 @@ impl Worker {
                 .map(|change| change.due)
                 .min()
                 .unwrap_or(Timestamp::MAX);
-            // What is decided on a stretch changes feeds one lookahead after its cause. Freely running, nobody else keeps a
-            // stretch from reaching beyond that: the change would take effect wherever the stretch happens to end.
+            // What is decided on a stretch changes feeds one lookahead after its cause, which may have waited longer. Freely
+            // running, nobody else keeps a stretch from reaching beyond that: the change would take effect wherever the stretch
+            // happens to end.
+            let waits_since = runner.waits_since.unwrap_or(first.ts_host);
+            let first_cause = first.ts_host.min(waits_since);
             let changed_at = match setup.stepping {
-                Stepping::Free => first.ts_host.saturating_add(setup.lookahead_ns),
+                Stepping::Free => first_cause
+                    .saturating_add(setup.lookahead_ns)
+                    .max(first.ts_host.saturating_add(1)),
                 Stepping::Lockstep => Timestamp::MAX,
             };
             let end = due.min(changed_at);

@@ -41,6 +41,8 @@ pub(super) struct StrategyRunner {
     intents: Vec<Intent>,
     /// Strategies that wait for the rest of a batch.
     pub(super) deferred: Vec<SlotIndex>,
+    /// The host time of the first event of theirs.
+    pub(super) waits_since: Option<Timestamp>,
     /// Strategies whose batches are not recorded yet; some may have handed them over since.
     pub(super) noted: Vec<SlotIndex>,
     /// Something was decided since the last call.
@@ -67,6 +69,7 @@ impl StrategyRunner {
             shadow_actions: Vec::with_capacity(MAX_ACTIONS),
             intents: Vec::with_capacity(MAX_ACTIONS),
             deferred: Vec::new(),
+            waits_since: None,
             noted: Vec::new(),
             has_acted: false,
             is_one_of_many: setup.is_one_of_many,

@@ -118,11 +118,19 @@ fn feeds_that_change_in_a_free_run_change_at_the_same_events_in_a_replay() {
         live.record(reel.recorder());
         live.run(&mut Notices::default()).unwrap();
         let items = reel.all();
-        for workers in [1, 2] {
-            let mut tape = Played::of(&items, &[]);
+        for (workers, same_batches) in [(1, false), (2, false), (1, true), (2, true)] {
+            let tape = Played::of(&items, &[]);
+            let mut tape = match same_batches {
+                true => tape.offering(reel.offered_before(items.len())),
+                false => tape,
+            };
             let again = engine_on(Ticking::new(tick_ns).0, free(workers), 0);
             let replayed = again.replay(&mut tape, &mut Notices::default());
-            assert_eq!(replayed.unwrap().divergence, None, "{tick_ns} {workers}");
+            assert_eq!(
+                replayed.unwrap().divergence,
+                None,
+                "{tick_ns} {workers} {same_batches}"
+            );
         }
     }
 }

@@ -16,9 +16,6 @@ use tickdeck_engine::port::GatewayError;
 use tickdeck_model::Untrusted;
 use tickdeck_model::untrusted::printable;
 
-/// Bytes of the symbol of an instrument.
-const MAX_SYMBOL: usize = 64;
-
 /// Lines read.
 const HEAD_LINES: u64 = 5_000;
 /// Bytes after which the head ends in any case: a few kilobytes of gzip can unpack to that many lines of maximum length.
@@ -351,9 +348,7 @@ impl<'a> Tag<'a> {
 /// Whether a name may be an exchange's name for a symbol. It becomes part of the deck's names.
 fn is_name(name: &str) -> bool {
     let allowed = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
-    (1..=MAX_NAME.min(MAX_SYMBOL)).contains(&name.len())
-        && name.chars().all(allowed)
-        && printable(name) == name
+    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed) && printable(name) == name
 }
 
 /// Decimal digits that a number at the printed scale needs.

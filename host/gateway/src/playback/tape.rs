@@ -70,8 +70,8 @@ struct FileTape {
 /// What comes next in a file. At equal times lines come before failures, then by file.
 #[derive(Debug)]
 enum FileState {
-    /// A line that was read and not decoded.
-    Line,
+    /// A line that was read and not decoded, and where its frame begins.
+    Line(Result<usize, &'static str>),
     Failed(GatewayError),
     Over,
 }
@@ -217,33 +217,34 @@ impl Merged {
             };
             let file = &mut self.files[at];
             self.now = self.now.max(file.now);
-            if let FileState::Failed(_) = file.state {
-                let state = std::mem::replace(&mut file.state, FileState::Over);
-                if let FileState::Failed(why) = state {
-                    self.failure = Some((self.now, why));
-                }
-                self.files.clear();
-                return;
-            }
             silent += 1;
-            if silent > MAX_SILENT_LINES {
-                let why = file.lines.broken(&format!(
-                    "{MAX_SILENT_LINES} lines in a row have no market data; cut them out"
-                ));
-                self.failure = Some((self.now, why));
-                self.files.clear();
-                return;
-            }
-            self.decode(at);
+            let frame = match std::mem::replace(&mut file.state, FileState::Over) {
+                FileState::Line(frame) if silent <= MAX_SILENT_LINES => frame,
+                FileState::Failed(why) => return self.break_off(why),
+                FileState::Line(_) | FileState::Over => {
+                    let why = file.lines.broken(&format!(
+                        "{MAX_SILENT_LINES} lines in a row have no market data; cut them out"
+                    ));
+                    return self.break_off(why);
+                }
+            };
+            self.decode(at, frame);
             self.files[at].read(&self.monitor);
         }
     }
 
-    /// Decodes the line that a file waits with.
-    fn decode(&mut self, at: usize) {
+    /// Ends the tape.
+    fn break_off(&mut self, why: GatewayError) {
+        self.failure = Some((self.now, why));
+        self.files.clear();
+    }
+
+    /// Decodes the line that a file waited with; its frame begins at `frame`.
+    fn decode(&mut self, at: usize, frame: Result<usize, &'static str>) {
         let file = &self.files[at];
         let line = file.lines.current();
-        let read = split(line).map_err(str::to_owned).and_then(|(_, json)| {
+        let read = frame.map_err(str::to_owned).and_then(|frame| {
+            let json = &line[frame..];
             match self
                 .feed
                 .frame(&file.source, self.now, json, &mut self.head)
@@ -313,25 +314,26 @@ impl FileTape {
     /// Reads the next line.
     fn read(&mut self, monitor: &PlaybackMonitor) {
         self.state = match self.lines.advance() {
-            Ok(true) => FileState::Line,
+            Ok(true) => {
+                monitor.count(Count::Line);
+                let line = self.lines.current();
+                FileState::Line(split(line).map(|(time, json)| {
+                    if time < self.now {
+                        monitor.count(Count::TimeWentBack);
+                    }
+                    self.now = self.now.max(time);
+                    line.len() - json.len()
+                }))
+            }
             Ok(false) => FileState::Over,
             Err(why) => FileState::Failed(why),
         };
-        if let FileState::Line = self.state {
-            monitor.count(Count::Line);
-            if let Ok((time, _)) = split(self.lines.current()) {
-                if time < self.now {
-                    monitor.count(Count::TimeWentBack);
-                }
-                self.now = self.now.max(time);
-            }
-        }
     }
 
     /// Its place in the order of the tape; `None` at its end.
     fn order(&self) -> Option<(Timestamp, bool)> {
         match self.state {
-            FileState::Line => Some((self.now, false)),
+            FileState::Line(_) => Some((self.now, false)),
             FileState::Failed(_) => Some((self.now, true)),
             FileState::Over => None,
         }

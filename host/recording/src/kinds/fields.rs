@@ -113,13 +113,17 @@ impl<'a> Fields<'a> {
     /// Reads a symbol; returns its instrument with the scales of prices and sizes.
     pub(crate) fn terms(&mut self) -> Result<(InstrumentId, u8, u8)> {
         let symbol = self.text()?;
-        if let Some(number) = symbol
-            .strip_prefix('#')
-            .and_then(|number| number.parse().ok())
-        {
-            return Ok((InstrumentId(number), 0, 0));
-        }
         self.known(&symbol)
+    }
+
+    /// Reads a symbol as an order has it: its denial also names an instrument that the run does not have (`#7`, no digits).
+    pub(crate) fn terms_if_any(&mut self) -> Result<(InstrumentId, u8, u8)> {
+        let symbol = self.text()?;
+        let number = symbol.strip_prefix('#').and_then(|it| it.parse().ok());
+        match number.map(InstrumentId) {
+            Some(id) if self.registry.instrument(id).is_none() => Ok((id, 0, 0)),
+            _ => self.known(&symbol),
+        }
     }
 
     /// Returns the instrument of a symbol with the scales of prices and sizes.

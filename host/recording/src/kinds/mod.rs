@@ -103,6 +103,28 @@ mod tests {
     }
 
     #[test]
+    fn only_an_order_names_an_instrument_that_the_run_does_not_have() {
+        let decimal = || Value::decimal(1, 0);
+        let mut registry = Registry::new();
+        let mut read = |kind, rest: Vec<Value<'static>>| {
+            let read = event(kind, row(rest), &mut registry);
+            read.map(|event| event.instrument())
+        };
+        let order = |symbol: &str| {
+            let of = [text(symbol), text("ema"), Value::Integer(1)];
+            let status = ["denied", "unknown-instrument", "buy"].map(text);
+            let amounts = [Value::Null, decimal(), decimal()];
+            of.into_iter().chain(status).chain(amounts).collect()
+        };
+        let named = Some(tickdeck_model::InstrumentId(7));
+        assert_eq!(read(Kind::Order, order("#7")).unwrap(), named);
+        read(Kind::Order, order("#x")).unwrap_err();
+        let quote = [text("#7"), decimal(), decimal(), decimal(), decimal()];
+        let why = read(Kind::Quote, quote.into()).unwrap_err().to_string();
+        assert_eq!(why, "instrument `#7` is not in the table `instruments`");
+    }
+
+    #[test]
     fn a_table_makes_no_strategy_the_host_and_names_none_by_what_is_not_a_name() {
         let mut registry = Registry::new();
         let mut timer = |name: &str| {

@@ -41,7 +41,7 @@ impl Recorded for OrderUpdate {
     }
 
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
-        let (instrument, price, size) = fields.terms()?;
+        let (instrument, price, size) = fields.terms_if_any()?;
         Ok(Self {
             instrument,
             strategy: fields.strategy()?,

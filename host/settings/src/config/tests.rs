@@ -158,6 +158,13 @@ fn a_slip_of_the_grammar_does_not_hide_the_other_mistakes() {
             .any(|message| message.contains("`max_notinal` at tickdeck.toml:4")),
         "{found:?}"
     );
+    // What is left of a torn table is no mistake of its own.
+    let found = messages("[venue\nseed = 7\nsymbols = []\n");
+    assert_eq!(
+        found,
+        ["unclosed table, expected `]` at tickdeck.toml:1"],
+        "{found:?}"
+    );
 }
 
 fn names(config: &Config) -> Vec<(&str, usize)> {

@@ -22,6 +22,8 @@ pub(crate) struct Reader<'d> {
     /// Where each line begins.
     line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
+    /// Whether there are mistakes of the grammar: a key may then stand in the wrong table.
+    is_torn: bool,
     /// Mistakes beyond those that are kept.
     more: Cell<usize>,
 }
@@ -40,8 +42,9 @@ type Entry<'r, 'd> = &'r Spanned<DeValue<'d>>;
 impl<'d> Reader<'d> {
     /// Parses `text`; mistakes of the grammar are reported like any others.
     pub(crate) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
-        let reader = Self::bare(file, text);
+        let mut reader = Self::bare(file, text);
         let (table, errors) = DeTable::parse_recoverable(text);
+        reader.is_torn = !errors.is_empty();
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
             let lines = error.message().lines().collect::<Vec<_>>();
@@ -56,6 +59,7 @@ impl<'d> Reader<'d> {
             file,
             line_starts: breaks.map(|(at, _)| at + 1).collect(),
             problems: RefCell::default(),
+            is_torn: false,
             more: Cell::default(),
         }
     }
@@ -434,6 +438,7 @@ impl<'r, 'd> Section<'r, 'd> {
             }
             let fix = match nearest(name.get_ref(), asked.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
+                None if self.reader.is_torn => continue,
                 None if self.path.is_empty() => format!("known here: {}", asked.join(", ")),
                 None => format!("known in [{}]: {}", self.path, asked.join(", ")),
             };

@@ -111,7 +111,8 @@ impl DataCheck {
             let verdict = FileVerdict::of(&result);
             output.verdict = output.verdict.max(verdict);
             if !self.json {
-                print(&text(file, &result))?;
+                let apart = if output.files.is_empty() { "" } else { "\n" };
+                print(&format!("{apart}{}", text(file, &result)))?;
             }
             output.files.push(match result {
                 Ok(report) => DataFile::Checked(Box::new(report)),
@@ -132,7 +133,7 @@ impl DataCheck {
 fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
     let report = match result {
         Ok(report) => report,
-        Err(error) => return format!("error: {error}\n\n"),
+        Err(error) => return format!("error: {error}\n"),
     };
     let mut text = format!(
         "{}: {}\n  {}, {} lines: {} depth, {} book tickers, {} trades, {} snapshots, {} of other kinds, {} damaged\n",
@@ -171,7 +172,7 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
     for problem in &report.problems {
         text += &format!("  line {}: {}\n", problem.line, problem.problem);
     }
-    text + "\n"
+    text
 }
 
 fn verdict(report: &CheckReport) -> String {

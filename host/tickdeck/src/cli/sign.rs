@@ -1,13 +1,13 @@
 //! `tickdeck sign`: signs modules, and generates signing keys, both in the format of minisign.
 
 use crate::output::{json, print};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::Serialize;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tickdeck_files::open_plain;
+use tickdeck_files::{open_plain, read_bounded};
 use tickdeck_journal::atomic_file::{install, install_new_private};
 use tickdeck_model::Untrusted;
 use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
@@ -166,19 +166,14 @@ fn settings_beside(file: &Path) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let settings = file.with_extension("toml");
-    match open_plain(&settings) {
+    let shown = Untrusted::path(&settings);
+    match read_bounded(&settings, MAX_SETTINGS) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        opened => {
-            let shown = Untrusted::path(&settings);
-            let opened = opened.with_context(|| format!("cannot read {shown}"))?;
-            let mut bytes = Vec::new();
-            opened.take(MAX_SETTINGS + 1).read_to_end(&mut bytes)?;
-            ensure!(
-                bytes.len() as u64 <= MAX_SETTINGS,
-                "{shown} is larger than settings may be: shorten it"
-            );
-            Ok(Some(bytes))
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            bail!("{shown} is larger than settings may be: shorten it")
         }
+        Err(error) => Err(error).with_context(|| format!("cannot read {shown}")),
     }
 }
 

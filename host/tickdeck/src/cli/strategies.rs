@@ -90,12 +90,12 @@ struct OneOrAll {
 
 impl Strategies {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let request = match self.action {
-            Some(Action::Approve(approval)) => match approval.request(&self.host)? {
+        let request = match self.action.map_or(Ok(Request::Strategies), Action::request) {
+            Ok(request) => request,
+            Err(approval) => match approval.request(&self.host)? {
                 Some(request) => request,
                 None => return Ok(ExitCode::from(USAGE_ERROR)),
             },
-            action => action.map_or(Request::Strategies, Action::request),
         };
         self.host.run(&request)
     }
@@ -104,8 +104,8 @@ impl Strategies {
 impl Approval {
     /// Builds the approval of exactly what the operator is shown now; `None` if it can't be asked for.
     fn request(self, host: &Host) -> Result<Option<Request>> {
-        let Self { name, yes } = self;
-        let seen = host.note(&name)?;
+        let Self { name, yes } = &self;
+        let seen = host.note(name)?;
         if let Some(asks) = &seen {
             note(asks);
             if !yes && !std::io::stdin().is_terminal() {
@@ -118,13 +118,20 @@ impl Approval {
                 bail!("nothing was granted");
             }
         }
-        Ok(Some(Request::Approve { name, seen }))
+        Ok(Some(self.of(seen)))
+    }
+
+    /// The approval of what was seen.
+    fn of(self, seen: Option<String>) -> Request {
+        let Self { name, .. } = self;
+        Request::Approve { name, seen }
     }
 }
 
 impl Action {
-    fn request(self) -> Request {
-        match self {
+    /// Builds the request; an approval first has to show what is requested.
+    fn request(self) -> Result<Request, Approval> {
+        Ok(match self {
             Self::Show(One { name }) => Request::Show { name },
             Self::Pause(which) => Request::Pause { name: which.name },
             Self::Reduce(which) => Request::Reduce { name: which.name },
@@ -133,8 +140,8 @@ impl Action {
             Self::Rollback(One { name }) => Request::Rollback { name },
             Self::Promote(One { name }) => Request::Promote { name },
             Self::Remove(One { name }) => Request::Remove { name },
-            Self::Approve(Approval { name, .. }) => Request::Approve { name, seen: None },
-        }
+            Self::Approve(approval) => return Err(approval),
+        })
     }
 }
 
@@ -152,7 +159,10 @@ mod tests {
     fn request(line: &str) -> Result<Request, clap::Error> {
         let arguments = std::iter::once("strategies").chain(line.split_whitespace());
         let parsed = Line::try_parse_from(arguments)?.strategies;
-        Ok(parsed.action.map_or(Request::Strategies, Action::request))
+        let request = parsed
+            .action
+            .map_or(Ok(Request::Strategies), Action::request);
+        Ok(request.unwrap_or_else(|approval| approval.of(None)))
     }
 
     #[test]

@@ -67,9 +67,6 @@ pub struct DevLoop {
     inbox: Receiver<Message>,
 }
 
-/// Bytes of a plugin's settings.
-const MAX_SETTINGS: u64 = 1 << 20;
-
 /// Settings of a strategy that has none: during development, losing a state whose fields changed does no harm.
 const SETTINGS: &[u8] = b"[swap]\nother_schema = \"fresh\"\n";
 
@@ -127,7 +124,9 @@ impl DevLoop {
                 return Ok(false);
             }
             self.turn(reporter);
-            if once && self.building.is_none() && self.installed.is_none() {
+            // A save that cancels the build begins another one.
+            let ended = matches!(self.debounce, Debounce::Idle);
+            if once && ended && self.installed.is_none() {
                 bail!("the first build failed, and with --for nobody is waited for to mend it");
             }
         }
@@ -245,9 +244,12 @@ impl DevLoop {
             })?;
         let settings = match self.with_settings {
             // Unreadable settings count as none.
-            true => read_bounded(self.sources.settings(), MAX_SETTINGS)
-                .ok()
-                .or_else(|| Some(SETTINGS.to_vec())),
+            true => read_bounded(
+                self.sources.settings(),
+                tickdeck_strategy::watch::MAX_SETTINGS,
+            )
+            .ok()
+            .or_else(|| Some(SETTINGS.to_vec())),
             false => None,
         };
         let hash = ModuleHash::of(&bytes);

@@ -1682,7 +1682,8 @@ pub mod tickdeck {
                 }
             }
             /// A bar of aggregated trades. The host derives bars on subscription; `sequence` is that of the event that closed the bar.
-            /// Bars without a trade are not sent, nor is a time bar that had begun before the subscription: the first one is whole.
+            /// Bars without a trade are not sent, nor is a time bar that had begun before the first event after the subscription: the
+            /// first one is whole.
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct Bar {
@@ -2176,8 +2177,9 @@ pub mod tickdeck {
                 }
             }
             /// Starts a feed. It takes effect one lookahead (the minimum response time of the venues) after the event that caused it;
-            /// for `book`, the first event is the `clear` that starts a snapshot, of which an instrument has at most one a second. Traps if the instrument does not exist, if bars
-            /// have step 0, or beyond 4,096 feeds or 64 kinds of bars.
+            /// for `book`, the first event is the `clear` that starts a snapshot. A snapshot of an instrument is requested at most once a
+            /// second; a request that comes sooner is made with the first event after that second. Traps if the instrument does not exist,
+            /// if bars have step 0, or beyond 4,096 feeds or 64 kinds of bars.
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct Subscribe {
