@@ -107,7 +107,7 @@ fn capture(
     let symbols = symbols.map(|symbol| symbol_settings(config, symbol));
     playback.symbols = symbols.collect::<Result<_>>()?;
     if let Some(file) = &settings.exchange_info {
-        playback.symbols.extend(read_exchange_info(file)?);
+        playback.published = read_exchange_info(file)?;
     }
     if let Some(latency_us) = broker.latency_us {
         playback.latency = Latency {

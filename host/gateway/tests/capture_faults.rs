@@ -1,74 +1,13 @@
 //! Captures with the faults and dialects that users run into: each is read for what it is, or named for what it is.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#[path = "captures/harness.rs"]
+mod harness;
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use tickdeck_engine::port::Gateway;
+use harness::{Captures, case, checked, is_depth, play, played, sample_lines};
 use tickdeck_gateway::playback::{
-    CaptureVerdict, CheckReport, Market, Playback, PlaybackConfig, PlaybackStats, SymbolSettings,
-    check, read_exchange_info,
+    CaptureVerdict, Market, Playback, PlaybackConfig, SymbolSettings, check, read_exchange_info,
 };
-use tickdeck_model::{Amount, Body, Event, Instrument, Registry, Timestamp, VenueState};
-
-fn case(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/cases")
-        .join(name)
-}
-
-fn checked(name: &str) -> CheckReport {
-    check(&case(name)).unwrap()
-}
-
-/// What playing files gives.
-struct Played {
-    events: Vec<Event>,
-    instruments: Vec<Instrument>,
-    balances: Vec<(String, Amount)>,
-    stats: PlaybackStats,
-}
-
-fn play(config: PlaybackConfig) -> Played {
-    let mut registry = Registry::new();
-    let mut playback = Playback::open(config).unwrap();
-    let terms = playback.register(&mut registry).unwrap();
-    let mut events = Vec::new();
-    playback.poll(Timestamp::MAX, &mut events).unwrap();
-    let balance =
-        |(id, amount): &(_, Amount)| (registry.currency(*id).unwrap().code.clone(), *amount);
-    Played {
-        events,
-        instruments: registry.instruments().to_vec(),
-        balances: terms.balances.iter().map(balance).collect(),
-        stats: playback.monitor().stats(),
-    }
-}
-
-fn played(names: &[&str]) -> Played {
-    play(PlaybackConfig::new(
-        names.iter().map(|name| case(name)).collect(),
-    ))
-}
-
-impl Played {
-    /// The states of the books, with how many milliseconds after the first event each was told.
-    fn states(&self) -> Vec<(VenueState, i64)> {
-        let start = self.events[0].ts_host;
-        let state = |event: &Event| match event.body() {
-            Body::Venue(status) => Some((status.state, (event.ts_host - start) / 1_000_000)),
-            _ => None,
-        };
-        self.events.iter().filter_map(state).collect()
-    }
-
-    fn count(&self, is_it: impl Fn(&Body) -> bool) -> usize {
-        self.events
-            .iter()
-            .filter(|event| is_it(&event.body()))
-            .count()
-    }
-}
+use tickdeck_model::{Body, Event, VenueState};
 
 #[test]
 fn ids_that_go_back_in_newer_diffs_make_the_book_stale_at_once_and_for_good() {
@@ -226,7 +165,7 @@ fn a_symbol_that_is_in_no_table_is_read_and_can_be_configured() {
         {"filterType":"PRICE_FILTER","tickSize":"0.05000000"},{"filterType":"LOT_SIZE","stepSize":"0.00100000"}]}"#;
     std::fs::write(&info, format!("{{\"symbols\":[{symbol}]}}")).unwrap();
     let config = PlaybackConfig {
-        symbols: read_exchange_info(&info).unwrap(),
+        published: read_exchange_info(&info).unwrap(),
         ..PlaybackConfig::new(vec![file.clone()])
     };
     let terms = &play(config).instruments[0];
@@ -283,34 +222,6 @@ fn zeros_behind_a_gzip_file_are_no_damage() {
         (CaptureVerdict::Complete, 19),
         "{report:#?}"
     );
-}
-
-/// The lines of the sample, a real capture of 46 s.
-fn sample_lines() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/btcusdt_sample.gz");
-    let file = std::fs::File::open(path).unwrap();
-    let lines = BufReader::new(flate2::read::GzDecoder::new(file)).lines();
-    lines.map(Result::unwrap).collect()
-}
-
-fn is_depth(line: &str) -> bool {
-    line.contains("depthUpdate")
-}
-
-/// A folder of captures.
-struct Captures(tempfile::TempDir);
-
-impl Captures {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn write<'a>(&self, name: &str, lines: impl IntoIterator<Item = &'a String>) -> PathBuf {
-        let file = self.0.path().join(name);
-        let lines: Vec<&str> = lines.into_iter().map(String::as_str).collect();
-        std::fs::write(&file, lines.join("\n") + "\n").unwrap();
-        file
-    }
 }
 
 #[test]

@@ -13,7 +13,13 @@ use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, Untrusted};
 /// What futures call a trade between two orders; the others are booked by the exchange (`INSURANCE_FUND`, `ADL`, `NA`).
 const ON_THE_MARKET: &[u8] = b"MARKET";
 
-/// Bytes of a frame within which its symbol is named.
+/// The event name of a diff.
+const DEPTH_UPDATE: &str = "depthUpdate";
+
+/// Kinds of frames that are no diffs.
+const NO_DIFFS: &[&[u8]] = &[b"bookTicker", b"trade", b"aggTrade"];
+
+/// Bytes of a frame within which its symbol and its kind are named.
 const MAX_TAG: usize = 256;
 
 /// Maximum number of bytes shown of a frame's text.
@@ -80,6 +86,38 @@ pub enum DecodeError {
         /// As the frame names it.
         kind: Untrusted,
     },
+    /// A snapshot, which names no symbol, from a source of several. Not damage: skip the frame.
+    #[error("a depth snapshot names no symbol, and the source has several")]
+    NamelessSnapshot,
+}
+
+impl DecodeError {
+    /// Whether the frame is sound and only not for this decoder.
+    pub fn is_other(&self) -> bool {
+        match self {
+            Self::Symbol { .. } | Self::Kind { .. } | Self::NamelessSnapshot => true,
+            Self::Json { .. }
+            | Self::Missing { .. }
+            | Self::Number { .. }
+            | Self::Range { .. }
+            | Self::Time { .. }
+            | Self::Levels { .. } => false,
+        }
+    }
+
+    /// Whether the frame may have been a diff, which the book then lacks.
+    pub fn may_be_a_diff(&self) -> bool {
+        match self {
+            Self::Json { .. } | Self::Levels { .. } => true,
+            Self::Missing { kind, .. } => *kind == DEPTH_UPDATE,
+            Self::Range { field, .. } => matches!(*field, "u" | "pu"),
+            Self::Time { field, .. } => *field == "E",
+            Self::Number { .. }
+            | Self::Symbol { .. }
+            | Self::Kind { .. }
+            | Self::NamelessSnapshot => false,
+        }
+    }
 }
 
 /// Reads the frames of a set of symbols.
@@ -127,14 +165,17 @@ impl Decoder {
     }
 
     /// Finds the symbol that a line names which can't be read as a frame; `None` if that can't be told.
-    pub fn symbol_in(&self, line: &[u8]) -> Option<usize> {
-        let start = line.get(..MAX_TAG).unwrap_or(line);
-        let mut words = start.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    pub fn symbol_in(&self, line: &[u8]) -> Option<&Symbol> {
         let is_it = |word: &[u8]| {
-            let same = |symbol: &Symbol| symbol.name.as_bytes().eq_ignore_ascii_case(word);
-            self.symbols.iter().position(same)
+            let same = |symbol: &&Symbol| symbol.name.as_bytes().eq_ignore_ascii_case(word);
+            self.symbols.iter().find(same)
         };
-        words.find_map(is_it)
+        words_of(line).find_map(is_it)
+    }
+
+    /// Whether a line that can't be read as a frame names the kind of one that is no diff.
+    pub fn is_no_diff(line: &[u8]) -> bool {
+        words_of(line).any(|word| NO_DIFFS.contains(&word))
     }
 
     /// Reads any legal spelling of a frame, and describes the problem of any other.
@@ -153,7 +194,7 @@ impl Decoder {
     }
 
     fn depth(&self, fields: &Fields<'_>) -> Result<DepthUpdate, DecodeError> {
-        const KIND: &str = "depthUpdate";
+        const KIND: &str = DEPTH_UPDATE;
         let symbol = symbol_of(fields, KIND)?;
         let first_id = need(fields.first_id, KIND, "U")?;
         let last_id = need(fields.update_id, KIND, "u")?;
@@ -244,13 +285,10 @@ impl Decoder {
         let last_id = need(fields.snapshot_id, KIND, "lastUpdateId")?;
         need(fields.has_bids.then_some(()), KIND, "bids")?;
         need(fields.has_asks.then_some(()), KIND, "asks")?;
-        if self.symbols.len() != 1 {
-            return Err(DecodeError::Missing {
-                kind: KIND,
-                field: "s",
-            });
+        match self.symbols.len() {
+            1 => Ok(DepthSnapshot { last_id }),
+            _ => Err(DecodeError::NamelessSnapshot),
         }
-        Ok(DepthSnapshot { last_id })
     }
 
     fn price(
@@ -267,6 +305,12 @@ impl Decoder {
         )
         .map(Price)
     }
+}
+
+/// The words at the start of a line, where a frame names its kind and its symbol.
+fn words_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let start = line.get(..MAX_TAG).unwrap_or(line);
+    start.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
 }
 
 fn time(value: i64, field: &'static str) -> Result<Timestamp, DecodeError> {
@@ -558,14 +602,26 @@ mod tests {
             size_scale: 5,
         };
         let decoder = Decoder::new(vec![symbol("BTCUSDT"), symbol("ETHUSDT")]);
-        let find = |text: &str| decoder.symbol_in(text.as_bytes());
+        let find = |text: &str| {
+            let found = decoder.symbol_in(text.as_bytes());
+            found.map(|symbol| symbol.name.as_str())
+        };
         assert_eq!(
             find(r#"1723161255 {"stream":"ethusdt@depth","data":{"e"#),
-            Some(1)
+            Some("ETHUSDT")
         );
-        assert_eq!(find(r#"{"e":"depthUpdate","E":x,"s":"BTCUSDT"#), Some(0));
+        assert_eq!(
+            find(r#"{"e":"depthUpdate","E":x,"s":"BTCUSDT"#),
+            Some("BTCUSDT")
+        );
         assert_eq!(find(r#"{"e":"depthUpdate","s":"BTCUSDTX"}"#), None);
         assert_eq!(find(""), None);
+        let is_no_diff = |text: &str| Decoder::is_no_diff(text.as_bytes());
+        assert!(is_no_diff(
+            r#"1723161255 {"stream":"ethusdt@bookTicker","da"#
+        ));
+        assert!(is_no_diff(r#"{"e":"trade","E":x"#));
+        assert!(!is_no_diff(r#"{"e":"depthUpdate","E":x"#) && !is_no_diff("x"));
     }
 
     #[test]

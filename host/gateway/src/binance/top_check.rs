@@ -50,19 +50,30 @@ pub enum TopVerdict {
     Differs {
         /// Last id of the depth event.
         last_id: u64,
+        /// Id of the ticker: of the same state of the book, or the newest that came before it.
+        quote_id: u64,
         /// The local book's.
         local: Top,
         /// The exchange's.
         exchange: Top,
     },
-    /// There was no ticker as old as the depth event.
+    /// There was no ticker as old as the depth event, or the newest such one may be missing.
     Unchecked,
+}
+
+/// A ticker.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: u64,
+    top: Top,
+    /// Whether one may be missing between it and the next.
+    has_hole_behind: bool,
 }
 
 /// Pairs tops with tickers.
 #[derive(Debug, Clone, Default)]
 pub struct TopCheck {
-    tickers: VecDeque<(u64, Top)>,
+    tickers: VecDeque<Known>,
     tops: VecDeque<(u64, Top)>,
 }
 
@@ -83,15 +94,30 @@ impl TopCheck {
         if self
             .tickers
             .back()
-            .is_some_and(|(newest, _)| *newest >= ticker.update_id)
+            .is_some_and(|newest| newest.id >= ticker.update_id)
         {
             return;
         }
         if self.tickers.len() == MAX_KEPT {
             self.tickers.pop_front();
         }
-        self.tickers
-            .push_back((ticker.update_id, Top::of_ticker(ticker)));
+        self.tickers.push_back(Known {
+            id: ticker.update_id,
+            top: Top::of_ticker(ticker),
+            has_hole_behind: false,
+        });
+    }
+
+    /// Notes that a ticker may be missing here.
+    pub fn hole(&mut self) {
+        if let Some(newest) = self.tickers.back_mut() {
+            newest.has_hole_behind = true;
+        }
+    }
+
+    /// The newest ticker.
+    pub fn newest(&self) -> Option<Top> {
+        self.tickers.back().map(|newest| newest.top)
     }
 
     /// Records the book's top after the depth event of `last_id`.
@@ -105,8 +131,7 @@ impl TopCheck {
     /// The next verdict that no later ticker can change.
     pub fn next_verdict(&mut self) -> Option<TopVerdict> {
         let (last_id, _) = self.tops.front()?;
-        let (newest, _) = self.tickers.back()?;
-        if newest > last_id {
+        if self.tickers.back()?.id > *last_id {
             self.final_verdict()
         } else {
             None
@@ -116,17 +141,21 @@ impl TopCheck {
     /// The next verdict based on what has been seen; for the end of the streams.
     pub fn final_verdict(&mut self) -> Option<TopVerdict> {
         let (last_id, local) = self.tops.pop_front()?;
-        while self.tickers.get(1).is_some_and(|(id, _)| *id <= last_id) {
+        while self.tickers.get(1).is_some_and(|next| next.id <= last_id) {
             self.tickers.pop_front();
         }
-        Some(match self.tickers.front() {
-            Some((id, exchange)) if *id <= last_id && *exchange == local => TopVerdict::Agrees,
-            Some((id, exchange)) if *id <= last_id => TopVerdict::Differs {
+        let Some(quote) = self.tickers.front().filter(|quote| quote.id <= last_id) else {
+            return Some(TopVerdict::Unchecked);
+        };
+        Some(match quote.top == local {
+            true => TopVerdict::Agrees,
+            false if quote.has_hole_behind && quote.id < last_id => TopVerdict::Unchecked,
+            false => TopVerdict::Differs {
                 last_id,
+                quote_id: quote.id,
                 local,
-                exchange: *exchange,
+                exchange: quote.top,
             },
-            _ => TopVerdict::Unchecked,
         })
     }
 }
@@ -167,6 +196,7 @@ mod tests {
             top_check.final_verdict(),
             Some(TopVerdict::Differs {
                 last_id: 12,
+                quote_id: 11,
                 local: top(8),
                 exchange: top(9)
             })
@@ -179,5 +209,18 @@ mod tests {
         top_check.ticker(&ticker(9, 8));
         top_check.depth(8, top(8));
         assert_eq!(top_check.next_verdict(), Some(TopVerdict::Unchecked));
+    }
+
+    #[test]
+    fn a_ticker_before_a_hole_decides_only_about_its_own_id() {
+        let mut top_check = TopCheck::default();
+        top_check.ticker(&ticker(7, 6));
+        top_check.hole();
+        top_check.ticker(&ticker(9, 6));
+        for (last_id, bid, verdict) in [(7, 5, false), (8, 5, true)] {
+            top_check.depth(last_id, top(bid));
+            let said = top_check.next_verdict();
+            assert_eq!(said == Some(TopVerdict::Unchecked), verdict, "{last_id}");
+        }
     }
 }

@@ -1,19 +1,17 @@
 //! Reads a capture from end to end and compares its books with the exchange's own best bid and ask.
 
 use super::config::{Market, SymbolTerms};
-use super::describe::{describe, gap};
-use super::feed::{Feed, Seen, Source};
+use super::describe::{describe, gap, went_back};
+use super::feed::{Feed, Read, Seen, Source};
 use super::lines::{Lines, split};
-use super::monitor::{LineProblem, PlaybackMonitor};
+use super::monitor::{Fault, LineProblem, PlaybackMonitor};
 use super::symbols::read_head;
-use crate::binance::{DecodeError, Decoder, Frame, Level, SyncStep, Top, TopCheck, TopVerdict};
+use crate::binance::{Decoder, Frame, Level, SyncStep, Top, TopCheck, TopVerdict};
 use serde::Serialize;
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueId};
 
-/// Faults that are described; further ones are only counted.
-const MAX_PROBLEMS: usize = 20;
 /// The default of playback.
 const AGREEMENTS: u32 = 20;
 
@@ -138,8 +136,7 @@ pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
         match lines.next() {
             Ok(Some(line)) => {
                 events.clear();
-                let problem = check.line(line, &mut events);
-                check.report.note(lines.number(), problem);
+                check.line(line, &mut events);
             }
             Ok(None) => break,
             Err(broken) => {
@@ -148,7 +145,6 @@ pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
             }
         }
     }
-    check.report.lines = lines.number();
     Ok(check.finish())
 }
 
@@ -157,15 +153,25 @@ impl CheckReport {
         if self.first_ns == 0 {
             self.first_ns = at;
         }
-        self.time_went_back += u64::from(at < self.last_ns);
+        if at < self.last_ns {
+            self.note(Fault::TimeWentBack, went_back(at, self.last_ns));
+        }
         self.last_ns = self.last_ns.max(at);
     }
 
-    fn note(&mut self, line: u64, problem: Option<String>) {
-        if let Some(problem) = problem.filter(|_| self.problems.len() < MAX_PROBLEMS) {
+    /// Counts and describes a fault of the newest line.
+    fn note(&mut self, fault: Fault, problem: String) {
+        let count = match fault {
+            Fault::Damaged => &mut self.damaged,
+            Fault::Gap => &mut self.gaps,
+            Fault::Contradiction => &mut self.contradictions,
+            Fault::TimeWentBack => &mut self.time_went_back,
+        };
+        *count += 1;
+        if *count <= fault.most_described() {
             self.problems.push(LineProblem {
                 file: self.file.clone(),
-                line,
+                line: self.lines,
                 problem,
             });
         }
@@ -193,36 +199,30 @@ impl CheckReport {
 }
 
 impl Check {
-    /// Takes in a line; returns the fault that it shows.
-    fn line(&mut self, line: &[u8], events: &mut Vec<Event>) -> Option<String> {
-        let read = split(line).map_err(str::to_owned).and_then(|(at, json)| {
-            self.report.see_time(at);
-            match self
-                .feed
-                .frame(&self.source, self.report.last_ns, json, events)
-            {
-                Ok(seen) => Ok(Some(seen)),
-                Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => Ok(None),
-                Err(damage) => Err(damage.to_string()),
-            }
+    /// Takes in a line.
+    fn line(&mut self, line: &[u8], events: &mut Vec<Event>) {
+        let report = &mut self.report;
+        report.lines += 1;
+        let json = split(line).map(|(at, json)| {
+            report.see_time(at);
+            json
         });
-        match read {
-            Ok(Some(seen)) => self.see(seen),
-            Ok(None) => {
-                self.report.ignored += 1;
-                None
-            }
-            Err(damage) => {
-                self.report.damaged += 1;
-                let at = self.report.last_ns;
-                let step = self.feed.unreadable(&self.source, at, line, events);
-                self.report.contradictions += u64::from(step.is_some());
-                Some(damage)
+        match (self.feed).line(&self.source, report.last_ns, line, json, events) {
+            Read::Seen(seen) => self.see(seen),
+            Read::Other => report.ignored += 1,
+            Read::Damaged {
+                problem,
+                contradiction,
+            } => {
+                report.note(Fault::Damaged, problem);
+                if let Some(why) = contradiction {
+                    report.note(Fault::Contradiction, why);
+                }
             }
         }
     }
 
-    fn see(&mut self, seen: Seen) -> Option<String> {
+    fn see(&mut self, seen: Seen) {
         let report = &mut self.report;
         report.cut_sizes += seen.cut_sizes;
         match seen.frame {
@@ -235,15 +235,13 @@ impl Check {
             Frame::Snapshot(_) => report.snapshots += 1,
         }
         let sync = self.feed.book(seen.book);
-        let mut problem = None;
         match seen.step {
             Some(SyncStep::Gap { expected, got }) => {
-                report.gaps += 1;
-                problem = Some(gap(expected, got));
+                report.note(Fault::Gap, gap(expected, got));
             }
             Some(SyncStep::Contradicted(what)) => {
-                report.contradictions += 1;
-                problem = Some(describe(what, self.source.symbol(&seen.frame)));
+                let symbol = self.source.symbol(&seen.frame);
+                report.note(Fault::Contradiction, describe(what, symbol));
             }
             Some(SyncStep::Duplicate) => report.duplicates += 1,
             Some(SyncStep::BeyondKnown) => report.beyond_known += 1,
@@ -253,20 +251,23 @@ impl Check {
             | None => {}
         }
         // A depth event has been taken in: by itself, or kept and then applied to a snapshot.
-        let took_depth = match (seen.frame, seen.step) {
-            (Frame::Depth(_), Some(SyncStep::Applied | SyncStep::BeyondKnown)) => true,
-            (Frame::Snapshot(snapshot), Some(SyncStep::Synced(_))) => {
-                sync.last_id() > Some(snapshot.last_id)
+        let last_id = sync.last_id().filter(|_| sync.is_live());
+        let took_depth = match seen.frame {
+            Frame::Depth(update) => {
+                last_id == Some(update.last_id) && seen.step != Some(SyncStep::Duplicate)
             }
-            _ => false,
+            Frame::Snapshot(snapshot) => {
+                let is_synced = matches!(seen.step, Some(SyncStep::Synced(_)));
+                is_synced && last_id > Some(snapshot.last_id)
+            }
+            Frame::BookTicker(_) | Frame::Trade(_) => false,
         };
-        if let Some(last_id) = sync.last_id().filter(|_| took_depth && sync.is_live()) {
+        if let Some(last_id) = last_id.filter(|_| took_depth) {
             self.top_checks[seen.book].depth(last_id, Top::of_book(sync.book()));
         }
         while let Some(verdict) = self.top_checks[seen.book].next_verdict() {
             report.count(verdict);
         }
-        problem
     }
 
     fn finish(mut self) -> CheckReport {

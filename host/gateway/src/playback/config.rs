@@ -16,6 +16,9 @@ const DEFAULT_LATENCY_NS: u64 = 1_000_000;
 const DEFAULT_AGREEMENTS: u32 = 20;
 const ONE: i64 = 10i64.pow(CURRENCY_SCALE as u32);
 
+/// The bases of a quote currency whose name begins with letters that a base may end in: ADAEUR is ADA and EUR.
+const BASES_OF: &[(&str, &[&str])] = &[("AEUR", &["BTC", "ETH", "EUR"])];
+
 /// Quote currencies by which a symbol is split, longer ones before those that they end in.
 const QUOTES: &[&str] = &[
     "FDUSD", "RLUSD", "AEUR", "BIDR", "BKRW", "BUSD", "BVND", "DOGE", "EURI", "IDRT", "TUSD",
@@ -51,8 +54,11 @@ pub struct PlaybackConfig {
     pub files: Vec<PathBuf>,
     /// The venue's name; symbols become `BTCUSDT.<venue>`.
     pub venue: String,
-    /// What is known of symbols. The first entry that says something counts.
+    /// What the user says of symbols; a file must not contradict it.
     pub symbols: Vec<SymbolSettings>,
+    /// What the exchange publishes of symbols ([`read_exchange_info`](super::read_exchange_info)), if `symbols` doesn't say it. A tick
+    /// or lot that a file contradicts is of another time and does not count.
+    pub published: Vec<SymbolSettings>,
     /// Latency of the links; at least 1 ns together.
     pub latency: Latency,
     /// Fees on trades.
@@ -74,6 +80,7 @@ impl PlaybackConfig {
             files,
             venue: "BINANCE".to_owned(),
             symbols: Vec::new(),
+            published: Vec::new(),
             latency: Latency {
                 order_ns: DEFAULT_LATENCY_NS,
                 answer_ns: DEFAULT_LATENCY_NS,
@@ -97,23 +104,6 @@ impl PlaybackConfig {
             allow_short: self.allow_short,
         }
     }
-
-    /// What all entries of a symbol say together.
-    pub(super) fn settings_of(&self, name: &str) -> SymbolSettings {
-        let mut all = SymbolSettings::default();
-        for entry in self.symbols.iter().filter(|entry| entry.name == name) {
-            let entry = entry.clone();
-            all = SymbolSettings {
-                name: entry.name,
-                base: all.base.or(entry.base),
-                quote: all.quote.or(entry.quote),
-                tick: all.tick.or(entry.tick),
-                lot: all.lot.or(entry.lot),
-                min_notional: all.min_notional.or(entry.min_notional),
-            };
-        }
-        all
-    }
 }
 
 /// What is known of a symbol beside its file; `None` where nothing is.
@@ -131,6 +121,25 @@ pub struct SymbolSettings {
     pub lot: Option<Step>,
     /// Smallest price times size, at 8 decimal digits.
     pub min_notional: Option<Amount>,
+}
+
+impl SymbolSettings {
+    /// What all entries of a symbol say together; the first that says something counts.
+    pub(super) fn of(name: &str, entries: &[Self]) -> Self {
+        let mut all = Self::default();
+        for entry in entries.iter().filter(|entry| entry.name == name) {
+            let entry = entry.clone();
+            all = Self {
+                name: entry.name,
+                base: all.base.or(entry.base),
+                quote: all.quote.or(entry.quote),
+                tick: all.tick.or(entry.tick),
+                lot: all.lot.or(entry.lot),
+                min_notional: all.min_notional.or(entry.min_notional),
+            };
+        }
+        all
+    }
 }
 
 /// The terms of a symbol.
@@ -194,10 +203,13 @@ impl SymbolTerms {
     /// date of a future, `BTCUSDT_240927`, is part of neither.
     pub(super) fn currencies(name: &str) -> Option<(String, String)> {
         let pair = name.split('_').next().unwrap_or(name);
-        let splits = |quote: &&&str| pair.len() > quote.len() && pair.ends_with(**quote);
-        let quote = QUOTES.iter().find(splits)?;
-        let base = &pair[..pair.len() - quote.len()];
-        Some((base.to_owned(), (*quote).to_owned()))
+        let split = |quote: &&'static str| {
+            let base = pair.strip_suffix(quote).filter(|base| !base.is_empty())?;
+            let bases = BASES_OF.iter().find(|(of, _)| of == quote);
+            let is_one = bases.is_none_or(|(_, bases)| bases.contains(&base));
+            is_one.then(|| (base.to_owned(), (*quote).to_owned()))
+        };
+        QUOTES.iter().find_map(split)
     }
 
     /// The smallest notional unless something else is known: 5 for quotes in dollars, else none.
@@ -243,6 +255,10 @@ mod tests {
             ("1000SHIBUSDT", "1000SHIB", "USDT"),
             ("BTCUSDT_240927", "BTC", "USDT"),
             ("USDTTRY", "USDT", "TRY"),
+            ("ADAEUR", "ADA", "EUR"),
+            ("GALAEUR", "GALA", "EUR"),
+            ("BTCAEUR", "BTC", "AEUR"),
+            ("AEURUSDT", "AEUR", "USDT"),
         ] {
             let split = SymbolTerms::currencies(name).unwrap();
             assert_eq!((split.0.as_str(), split.1.as_str()), (base, quote));
@@ -254,8 +270,7 @@ mod tests {
     #[test]
     fn what_several_sources_say_of_a_symbol_is_put_together() {
         let step = |text| Step::parse(text).unwrap();
-        let mut config = PlaybackConfig::new(Vec::new());
-        config.symbols = vec![
+        let entries = [
             SymbolSettings {
                 name: "A".to_owned(),
                 tick: step("0.1"),
@@ -268,8 +283,8 @@ mod tests {
                 ..SymbolSettings::default()
             },
         ];
-        let all = config.settings_of("A");
+        let all = SymbolSettings::of("A", &entries);
         assert_eq!((all.tick, all.lot), (step("0.1"), step("3")));
-        assert_eq!(config.settings_of("B"), SymbolSettings::default());
+        assert_eq!(SymbolSettings::of("B", &entries), SymbolSettings::default());
     }
 }

@@ -1,5 +1,6 @@
 //! Turns frames into market data events: the books of a market, and the decoder of each file.
 
+use super::describe::describe;
 use crate::binance::{
     BookSync, BookTicker, DecodeError, Decoder, Frame, Levels, Recovery, Symbol, SyncStep,
     TradeTick,
@@ -37,6 +38,21 @@ pub(super) struct Source {
     decoder: Decoder,
     /// The book of each of the decoder's symbols.
     books: Vec<usize>,
+}
+
+/// The result of one line.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// It has a frame.
+    Seen(Seen),
+    /// It has a frame that is not for these books.
+    Other,
+    /// It could not be read.
+    Damaged {
+        problem: String,
+        /// Why a book is no longer believed, if so.
+        contradiction: Option<String>,
+    },
 }
 
 /// The result of one frame.
@@ -83,8 +99,35 @@ impl Feed {
         &self.books[at].sync
     }
 
+    /// Reads a line received at `at` and appends its events. `json` is its frame, or why it has none.
+    pub(super) fn line(
+        &mut self,
+        source: &Source,
+        at: Timestamp,
+        line: &[u8],
+        json: Result<&[u8], &'static str>,
+        out: &mut Vec<Event>,
+    ) -> Read {
+        let (problem, may_be_a_diff) = match json {
+            Err(why) => (why.to_owned(), true),
+            Ok(json) => match self.frame(source, at, json, out) {
+                Ok(seen) => return Read::Seen(seen),
+                Err(error) if error.is_other() => return Read::Other,
+                Err(error) => {
+                    let may_be_a_diff = error.may_be_a_diff() && !Decoder::is_no_diff(line);
+                    (error.to_string(), may_be_a_diff)
+                }
+            },
+        };
+        let contradiction = self.unreadable(source, at, (line, may_be_a_diff), out);
+        Read::Damaged {
+            problem,
+            contradiction,
+        }
+    }
+
     /// Decodes a frame received at `at` and appends its events.
-    pub(super) fn frame(
+    fn frame(
         &mut self,
         source: &Source,
         at: Timestamp,
@@ -108,7 +151,7 @@ impl Feed {
             }
             Frame::Snapshot(snapshot) => {
                 check_room(sync, &self.levels)?;
-                let step = sync.snapshot(snapshot, &self.levels, &mut self.bodies);
+                let step = sync.snapshot(at, snapshot, &self.levels, &mut self.bodies);
                 (at, Some(step))
             }
             Frame::BookTicker(ticker) => {
@@ -132,29 +175,35 @@ impl Feed {
         })
     }
 
-    /// Notes a line that could not be read, received at `at`, and appends what follows from it. It may have been a diff: of the
-    /// symbol that it names, else of any.
-    pub(super) fn unreadable(
+    /// Notes a line that could not be read, received at `at`: it may have been of the symbol that it names, else of any, a quote, or
+    /// a diff unless its error says that it was none. Appends what follows from it. Returns why a book is no longer believed, if so.
+    fn unreadable(
         &mut self,
         source: &Source,
         at: Timestamp,
-        line: &[u8],
+        (line, may_be_a_diff): (&[u8], bool),
         out: &mut Vec<Event>,
-    ) -> Option<SyncStep> {
+    ) -> Option<String> {
         self.bodies.clear();
         let named = source.decoder.symbol_in(line);
-        let mut step = None;
-        for (symbol, book) in source.books.iter().enumerate() {
+        let mut first = None;
+        for (symbol, book) in source.decoder.symbols().iter().zip(&source.books) {
             let book = &mut self.books[*book];
-            if named.is_none_or(|named| named == symbol) {
-                book.unreadable += 1;
-                if book.unreadable >= MAX_UNREADABLE {
-                    step = book.sync.unreadable(&mut self.bodies).or(step);
-                }
+            if named.is_some_and(|named| named.name != symbol.name) {
+                continue;
+            }
+            book.sync.quote_may_be_missing();
+            book.unreadable += u32::from(may_be_a_diff);
+            if may_be_a_diff
+                && book.unreadable >= MAX_UNREADABLE
+                && let Some(SyncStep::Contradicted(what)) =
+                    book.sync.unreadable(book.unreadable, &mut self.bodies)
+            {
+                first.get_or_insert_with(|| describe(what, symbol));
             }
         }
         self.append(at, at, out);
-        step
+        first
     }
 
     fn append(&mut self, ts_venue: Timestamp, at: Timestamp, out: &mut Vec<Event>) {

@@ -5,9 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::port::{DataMonitor, DataQuality};
 
-/// Faults that are described; further ones are only counted.
-const MAX_PROBLEMS: usize = 100;
-
 /// A line that was skipped, or that shows a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineProblem {
@@ -48,7 +45,7 @@ pub struct PlaybackStats {
     pub duplicates: u64,
     /// Sizes of levels that were finer than the instrument's scale and cut down to it.
     pub cut_sizes: u64,
-    /// The first damaged lines, gaps and contradictions.
+    /// The first damaged lines, gaps, contradictions and times that went back.
     pub problems: Vec<LineProblem>,
 }
 
@@ -72,7 +69,6 @@ struct Counters {
 pub(super) enum Count {
     Line,
     Ignored,
-    TimeWentBack,
     Duplicate,
 }
 
@@ -82,6 +78,18 @@ pub(super) enum Fault {
     Damaged,
     Gap,
     Contradiction,
+    TimeWentBack,
+}
+
+impl Fault {
+    /// How many of them are described; further ones are only counted. Each kind has its own limit: a thousand damaged lines must not
+    /// hide the book that was lost to them.
+    pub(super) fn most_described(self) -> u64 {
+        match self {
+            Self::Damaged | Self::Gap | Self::Contradiction => 20,
+            Self::TimeWentBack => 5,
+        }
+    }
 }
 
 impl DataMonitor for PlaybackMonitor {
@@ -147,7 +155,6 @@ impl PlaybackMonitor {
         let counter = match what {
             Count::Line => &self.0.lines,
             Count::Ignored => &self.0.ignored,
-            Count::TimeWentBack => &self.0.time_went_back,
             Count::Duplicate => &self.0.duplicates,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -158,15 +165,17 @@ impl PlaybackMonitor {
             Fault::Damaged => &self.0.damaged,
             Fault::Gap => &self.0.gaps,
             Fault::Contradiction => &self.0.contradictions,
+            Fault::TimeWentBack => &self.0.time_went_back,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let before = counter.fetch_add(1, Ordering::Relaxed);
+        if before >= what.most_described() {
+            return;
+        }
         let mut problems = self
             .0
             .problems
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if problems.len() < MAX_PROBLEMS {
-            problems.push(problem);
-        }
+        problems.push(problem);
     }
 }

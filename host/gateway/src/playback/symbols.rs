@@ -13,8 +13,8 @@ use crate::binance::{Decoder, Frame, Levels, Symbol};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::GatewayError;
-use tickdeck_model::Untrusted;
 use tickdeck_model::untrusted::printable;
+use tickdeck_model::{Price, Size, Untrusted};
 
 /// Lines read.
 const HEAD_LINES: u64 = 5_000;
@@ -26,6 +26,8 @@ const MAX_SYMBOLS: usize = 4_096;
 const MAX_NAME: usize = 64;
 /// Digits Binance prints at most.
 const PRINTED_SCALE: u8 = 8;
+/// Scales at which sizes are tried.
+const HEAD_SCALES: [u8; 3] = [PRINTED_SCALE, 4, 0];
 /// One level in so many may be finer than the lot: a remainder of an old order.
 const DUST_ONE_IN: u64 = 100;
 
@@ -61,28 +63,29 @@ impl FoundSymbol {
         }
     }
 
-    fn see(&mut self, frame: &Frame, levels: &Levels) {
+    /// Takes in a frame whose sizes were read at `scale`.
+    fn see(&mut self, frame: &Frame, levels: &Levels, scale: u8) {
         match frame {
             Frame::Trade(trade) => {
-                self.price_digits = self.price_digits.max(digits(trade.price.0));
-                self.trade_digits = self.trade_digits.max(digits(trade.size.0));
+                self.price_digits = self.price_digits.max(digits(trade.price.0, PRINTED_SCALE));
+                self.trade_digits = self.trade_digits.max(digits(trade.size.0, scale));
             }
             Frame::BookTicker(ticker) => {
                 let sides = [ticker.bid, ticker.ask];
                 sides
                     .iter()
-                    .for_each(|(price, size)| self.see_level(price.0, size.0));
+                    .for_each(|(price, size)| self.see_level(*price, *size, scale));
             }
             Frame::Depth(_) | Frame::Snapshot(_) => {
                 let levels = levels.bids.iter().chain(&levels.asks);
-                levels.for_each(|(price, size)| self.see_level(price.0, size.0));
+                levels.for_each(|(price, size)| self.see_level(*price, *size, scale));
             }
         }
     }
 
-    fn see_level(&mut self, price: i64, size: i64) {
-        self.price_digits = self.price_digits.max(digits(price));
-        self.levels[usize::from(digits(size))] += 1;
+    fn see_level(&mut self, price: Price, size: Size, scale: u8) {
+        self.price_digits = self.price_digits.max(digits(price.0, PRINTED_SCALE));
+        self.levels[usize::from(digits(size.0, scale))] += 1;
     }
 
     /// Takes in what another file shows of the same symbol.
@@ -107,23 +110,32 @@ impl FoundSymbol {
 
     /// The terms, apart from what is known: for reading a file that nobody trades on.
     pub(super) fn terms(&self, market: Market) -> SymbolTerms {
-        let settings = SymbolSettings::default();
-        self.terms_with(market, &settings).unwrap_or_else(|_| {
+        let nothing = SymbolSettings::default();
+        let terms = self.terms_with(market, &nothing, &nothing);
+        terms.unwrap_or_else(|_| {
             SymbolTerms::of_file(&self.name, self.price_digits, self.size_digits())
         })
     }
 
-    /// The terms by the settings, the known table and the file.
-    fn terms_with(&self, market: Market, settings: &SymbolSettings) -> Result<SymbolTerms, String> {
-        let known = SymbolTerms::known(market, &self.name);
+    /// The terms by the settings, what the exchange publishes, the known table and the file.
+    fn terms_with(
+        &self,
+        market: Market,
+        settings: &SymbolSettings,
+        published: &SymbolSettings,
+    ) -> Result<SymbolTerms, String> {
+        let table = SymbolTerms::known(market, &self.name);
+        let table_steps = table.map(|terms| (terms.tick_step(), terms.lot_step()));
+        let (table_tick, table_lot) = table_steps.unzip();
         let tick = finest(
             "prices",
             "tick",
             self.price_digits,
             settings.tick,
-            known.as_ref().map(SymbolTerms::tick_step),
+            [published.tick, table_tick],
         )?;
-        let is_known = settings.lot.is_some() || known.is_some();
+        let known_lots = [published.lot, table_lot];
+        let is_known = settings.lot.is_some() || known_lots.iter().any(Option::is_some);
         let size_digits = match is_known {
             true => self.trade_digits,
             false => self.size_digits(),
@@ -133,10 +145,11 @@ impl FoundSymbol {
             "lot",
             size_digits,
             settings.lot,
-            known.as_ref().map(SymbolTerms::lot_step),
+            known_lots,
         )?;
         let mut terms = SymbolTerms::of_steps(&self.name, tick, lot);
-        let (base, quote) = (settings.base.clone(), settings.quote.clone());
+        let base = settings.base.clone().or(published.base.clone());
+        let quote = settings.quote.clone().or(published.quote.clone());
         (terms.base, terms.quote) = match (base, quote, SymbolTerms::currencies(&self.name)) {
             (Some(base), Some(quote), _) => (base, quote),
             (base, quote, Some(found)) => (base.unwrap_or(found.0), quote.unwrap_or(found.1)),
@@ -151,29 +164,32 @@ impl FoundSymbol {
         };
         terms.min_notional = settings
             .min_notional
+            .or(published.min_notional)
             .unwrap_or_else(|| SymbolTerms::usual_min_notional(&terms.quote));
         Ok(terms)
     }
 }
 
-/// The step by the settings, which must fit the file; else the known one if it fits; else one unit of the file's digits.
+/// The step by the settings, which must fit the file; else the first known one that fits; else one unit of the file's digits.
 fn finest(
     what: &str,
     key: &str,
     digits: u8,
     set: Option<Step>,
-    known: Option<Step>,
+    known: [Option<Step>; 2],
 ) -> Result<Step, String> {
     if let Some(set) = set.filter(|set| set.scale < digits) {
         return Err(format!(
             "its {what} have {digits} decimal digits, and `{key}` of the symbol in the settings is {set}: correct it or leave it out"
         ));
     }
-    let known = known.filter(|known| known.scale >= digits);
-    Ok(set.or(known).unwrap_or(Step {
-        units: 1,
-        scale: digits,
-    }))
+    let mut known = known.into_iter().flatten();
+    Ok(set
+        .or_else(|| known.find(|known| known.scale >= digits))
+        .unwrap_or(Step {
+            units: 1,
+            scale: digits,
+        }))
 }
 
 /// Determines the terms of every symbol of the files, in order of first appearance.
@@ -215,9 +231,10 @@ pub(super) fn terms_of(
         }
     }
     let terms = |(head, found): &(&Head, FoundSymbol)| {
-        let settings = config.settings_of(&found.name);
+        let settings = SymbolSettings::of(&found.name, &config.symbols);
+        let published = SymbolSettings::of(&found.name, &config.published);
         found
-            .terms_with(first.market, &settings)
+            .terms_with(first.market, &settings, &published)
             .map_err(|why| problem(head, why))
     };
     found.iter().map(terms).collect()
@@ -289,12 +306,17 @@ impl Head {
             // A snapshot; which symbol it is of is not known yet.
             return;
         };
-        let symbol = Symbol {
-            name: name.to_owned(),
-            price_scale: PRINTED_SCALE,
-            size_scale: PRINTED_SCALE,
-        };
-        let Ok(frame) = Decoder::new(vec![symbol]).decode(json, levels) else {
+        // Sizes of tokens of which there are trillions have no room for the digits that they don't need.
+        let read = HEAD_SCALES.iter().find_map(|scale| {
+            let symbol = Symbol {
+                name: name.to_owned(),
+                price_scale: PRINTED_SCALE,
+                size_scale: *scale,
+            };
+            let frame = Decoder::new(vec![symbol]).decode(json, levels).ok()?;
+            Some((frame, *scale))
+        });
+        let Some((frame, scale)) = read else {
             return;
         };
         let at = self.symbols.iter().position(|found| found.name == name);
@@ -302,7 +324,7 @@ impl Head {
             self.symbols.push(FoundSymbol::new(name.to_owned()));
             self.symbols.len() - 1
         });
-        self.symbols[at].see(&frame, levels);
+        self.symbols[at].see(&frame, levels, scale);
     }
 }
 
@@ -351,9 +373,9 @@ fn is_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed) && printable(name) == name
 }
 
-/// Decimal digits that a number at the printed scale needs.
-fn digits(units: i64) -> u8 {
-    let mut digits = if units == 0 { 0 } else { PRINTED_SCALE };
+/// Decimal digits that a number at a scale needs.
+fn digits(units: i64, scale: u8) -> u8 {
+    let mut digits = if units == 0 { 0 } else { scale };
     let mut units = units;
     while digits > 0 && units % 10 == 0 {
         units /= 10;

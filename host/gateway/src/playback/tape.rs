@@ -4,11 +4,11 @@
 //! later. The events in between are [`Tape::behind`].
 
 use super::config::PlaybackConfig;
-use super::describe::{describe, gap};
-use super::feed::{Feed, Source};
+use super::describe::{describe, gap, went_back};
+use super::feed::{Feed, Read, Source};
 use super::lines::{Lines, split};
 use super::monitor::{Count, Fault, LineProblem, PlaybackMonitor};
-use crate::binance::{DecodeError, Decoder, Symbol, SyncStep};
+use crate::binance::{Decoder, Symbol, SyncStep};
 use std::path::PathBuf;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
@@ -243,19 +243,10 @@ impl Merged {
     fn decode(&mut self, at: usize, frame: Result<usize, &'static str>) {
         let file = &self.files[at];
         let line = file.lines.current();
-        let read = frame.map_err(str::to_owned).and_then(|frame| {
-            let json = &line[frame..];
-            match self
-                .feed
-                .frame(&file.source, self.now, json, &mut self.head)
-            {
-                Ok(seen) => Ok(Some(seen)),
-                Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => Ok(None),
-                Err(damage) => Err(damage.to_string()),
-            }
-        });
+        let json = frame.map(|frame| &line[frame..]);
+        let read = (self.feed).line(&file.source, self.now, line, json, &mut self.head);
         match read {
-            Ok(Some(seen)) => {
+            Read::Seen(seen) => {
                 self.monitor.add_cut_sizes(seen.cut_sizes);
                 let symbol = file.source.symbol(&seen.frame);
                 match seen.step {
@@ -269,26 +260,21 @@ impl Merged {
                     _ => {}
                 }
             }
-            Ok(None) => self.monitor.count(Count::Ignored),
-            Err(problem) => {
+            Read::Other => self.monitor.count(Count::Ignored),
+            Read::Damaged {
+                problem,
+                contradiction,
+            } => {
                 self.note(at, Fault::Damaged, problem);
-                // What it does to the books is said with the line.
-                let _ = (self.feed).unreadable(&file.source, self.now, line, &mut self.head);
+                if let Some(contradiction) = contradiction {
+                    self.note(at, Fault::Contradiction, contradiction);
+                }
             }
         }
     }
 
     fn note(&self, at: usize, fault: Fault, problem: String) {
-        let lines = &self.files[at].lines;
-        let (file, line) = (lines.name().to_owned(), lines.number());
-        self.monitor.fault(
-            fault,
-            LineProblem {
-                file,
-                line,
-                problem,
-            },
-        );
+        self.monitor.fault(fault, self.files[at].problem(problem));
     }
 }
 
@@ -317,17 +303,28 @@ impl FileTape {
             Ok(true) => {
                 monitor.count(Count::Line);
                 let line = self.lines.current();
-                FileState::Line(split(line).map(|(time, json)| {
+                let read = split(line).map(|(time, json)| (time, line.len() - json.len()));
+                FileState::Line(read.map(|(time, frame)| {
                     if time < self.now {
-                        monitor.count(Count::TimeWentBack);
+                        let problem = self.problem(went_back(time, self.now));
+                        monitor.fault(Fault::TimeWentBack, problem);
                     }
                     self.now = self.now.max(time);
-                    line.len() - json.len()
+                    frame
                 }))
             }
             Ok(false) => FileState::Over,
             Err(why) => FileState::Failed(why),
         };
+    }
+
+    /// A problem of the line that was read last.
+    fn problem(&self, problem: String) -> LineProblem {
+        LineProblem {
+            file: self.lines.name().to_owned(),
+            line: self.lines.number(),
+            problem,
+        }
     }
 
     /// Its place in the order of the tape; `None` at its end.

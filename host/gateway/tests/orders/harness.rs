@@ -62,7 +62,8 @@ impl Market {
 
     fn rebased(mut self) -> Self {
         self.lines.clear();
-        let bids = levels(&[(99.0, 2.0), (98.0, 5.0)]);
+        // The price stays above the last, beyond which nothing is known.
+        let bids = levels(&[(99.0, 2.0), (98.0, 5.0), (50.0, 1.0)]);
         let asks = levels(&[(101.0, 1.0), (102.0, 2.0), (103.0, 5.0)]);
         self.push(format!(
             r#"{{"lastUpdateId":1,"bids":{bids},"asks":{asks}}}"#

@@ -149,9 +149,10 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
         grouped(report.damaged),
     );
     text += &format!(
-        "  {} gaps, {} contradictions, {} duplicates; the book matched the exchange's best quotes {} of {} times\n",
+        "  {} gaps, {} contradictions, {} lines back in time, {} duplicates; the book matched the exchange's best quotes {} of {} times\n",
         grouped(report.gaps),
         grouped(report.contradictions),
+        grouped(report.time_went_back),
         grouped(report.duplicates),
         grouped(report.tops_agreed),
         grouped(report.tops_checked),

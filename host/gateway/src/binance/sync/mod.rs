@@ -1,21 +1,23 @@
 //! Synchronises a local book from diffs and snapshots, and reports its state: a state machine without I/O.
 //!
-//! The exchange's rule: each diff changes the book of one update id ([`DepthUpdate::base_id`]). The first one applied to a
-//! snapshot must have `base <= lastUpdateId < u`, every further one `base == previous u`. Anything else is a gap. Diffs that
-//! arrive while a snapshot is awaited are kept, up to a bound; a snapshot older than the kept diffs is requested again.
+//! The exchange's rule: each diff changes the book of one update id ([`DepthUpdate::base_id`]), and its levels are whole sizes. A diff
+//! whose base the book has not reached shows a gap. On Spot one whose base the book has passed is applied as well (`U <= id + 1`); on
+//! USD-M futures only the first after a snapshot may be such a one, and every further one names the last (`pu`). Sources: "How to
+//! manage a local order book correctly" in Binance's documentation of either market. Diffs that arrive while a snapshot is awaited are
+//! kept, up to a bound; a snapshot older than the kept diffs is requested again.
 //!
 //! Events: deltas level by level; on a gap `stale`; once synchronised again `clear`, the levels, and `live`.
 //!
 //! # Live means now
 //!
 //! A book is live only while nothing contradicts it ([`Contradiction`]). In every state its top is compared with the exchange's own
-//! best bid and ask, at the same update id; it must not be crossed for longer than a message; ids must not go back while time
-//! goes on; and diffs must come while quotes and trades show that the market moves. A repeated diff is no contradiction: it is
-//! as old as the one that it repeats.
+//! best bid and ask; it must not be crossed for longer than a message; ids must not go back while time goes on; and diffs must come
+//! while quotes and trades show that the market moves. A book that diffs no longer follow is kept: the next one that follows makes it
+//! live again. A repeated diff is no contradiction: it is as old as the one that it repeats.
 //!
 //! A snapshot is cut off at some depth, and levels beyond are unknown until they change. The book therefore remembers the
 //! depth of the snapshot. When the best price moves beyond it, a snapshot is requested, and the book counts as proven by quotes
-//! ([`Recovery::Evidence`]), or else is stale as after a gap.
+//! ([`Recovery::Evidence`]) if there are any, or else is stale as after a gap.
 //!
 //! # Recovery without a snapshot
 //!
@@ -23,127 +25,43 @@
 //! and ask ([`Recovery::Evidence`]) can prove a book. After a gap or a contradiction the book is discarded and rebuilt from diffs
 //! alone, so every level in it is exact, though levels that have not changed since are missing. When its top has equalled the
 //! exchange's for `agreements` consecutive depth events, the book is live. The first mismatch (the price reached a level that is
-//! missing) makes it stale again. A proven book can thus be too thin away from the top, never too thick.
+//! missing) makes it stale again, and so does a top that moves without a quote. A proven book can thus be too thin away from the top,
+//! never too thick.
 //!
-//! A snapshot that comes while the book is live replaces it only once the diffs have reached it and both have the same top: a
-//! book that the exchange's own quotes prove is not given up for an answer to an old request.
+//! # A snapshot of a live book
+//!
+//! Where the book is at the snapshot's id, or the kept diffs bring the snapshot there, both must have the same top. If not, quotes
+//! decide for the book, and without quotes the snapshot replaces it. A snapshot that is ahead waits for the diffs to reach it: a book
+//! that the exchange's own quotes prove is not given up for an answer to an old request. Where diffs are missing, or come no more, the
+//! snapshot that waits takes the book's place.
+
+mod candidate;
+mod kept;
+mod pace;
+mod step;
+
+pub use step::{Contradiction, Recovery, SnapshotRequest, SyncStep, Synced};
 
 use super::book::LocalBook;
 use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Levels};
 use crate::binance::top_check::{Top, TopCheck, TopVerdict};
-use std::collections::VecDeque;
+use candidate::{Candidate, Cut, apply, is_crossed};
+use kept::KeptUpdates;
+use pace::{Lag, PATIENCE_NS, Silence};
 use tickdeck_model::{
     Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, Timestamp, VenueId,
     VenueScope, VenueState, VenueStatus,
 };
 
-/// Diffs kept while a snapshot is awaited: 200 s of the 100 ms stream. The oldest go first, which at worst means asking
-/// for a newer snapshot.
-const MAX_KEPT_UPDATES: usize = 2_000;
-/// Maximum number of levels of all kept diffs; they are counted only after a large diff. Real diffs have a few hundred; a line
-/// of a hostile file has room for a million.
-const MAX_KEPT_LEVELS: usize = 1 << 21;
-const LARGE_UPDATE: usize = 1 << 11;
-
-/// A snapshot side with this many levels counts as cut off there. It is the smallest depth that is requested to build a
-/// book; a book that really ends there only costs a needless resynchronisation when its whole side is empty.
-const CUT_AT_LEVELS: usize = 100;
-
 /// Messages after which a book may be crossed. One can be, between two messages of a fast market.
 const MAX_CROSSED: u32 = 1;
 
-/// How long quotes and trades may move without a diff. The slowest stream of diffs has one a second.
-const SILENCE_NS: u64 = 3_000_000_000;
+/// Quotes in a row, none of the book's own id, that a whole book may differ from less one. A few quotes get lost, and a book that is
+/// wrong differs from all.
+const MAX_DOUBTS: u32 = 3;
 
-/// How a book is synchronised again after a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// By a snapshot, which the caller fetches when asked.
-    Snapshot,
-    /// By a snapshot if one arrives, else by proof from the exchange's best bid and ask.
-    Evidence {
-        /// Consecutive depth events whose top must agree.
-        agreements: u32,
-    },
-}
-
-/// Asks the caller to fetch a snapshot of the book and hand it to [`BookSync::snapshot`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotRequest {
-    /// A snapshot older than this is of no use.
-    pub at_least_id: u64,
-}
-
-/// The effect of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SyncStep {
-    /// The frame was applied to the book.
-    Applied,
-    /// All its ids were known; the frame was ignored.
-    Duplicate,
-    /// The frame is kept until a snapshot arrives or the book is proven.
-    Kept,
-    /// Diffs between these ids are missing; the book is stale.
-    Gap {
-        /// The last id of the book.
-        expected: u64,
-        /// The id of the book that the diff changes.
-        got: u64,
-    },
-    /// The book contradicts itself or the exchange; it is stale.
-    Contradicted(Contradiction),
-    /// A price reached levels that the book does not know: the book is stale, or counts as proven by quotes (see
-    /// [`BookSync::is_live`]).
-    BeyondKnown,
-    /// The book is synchronised.
-    Synced(Synced),
-    /// A snapshot that cannot be used: older than the book or than the diffs kept, or another market than the live book's.
-    SnapshotUnused,
-}
-
-/// How the book was synchronised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Synced {
-    /// A snapshot.
-    Snapshot,
-    /// The exchange's best bid and ask.
-    Evidence,
-}
-
-/// What shows that a book is not that of the market.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contradiction {
-    /// Its top is not the exchange's own best bid and ask at the same update id.
-    Quotes {
-        /// The update id.
-        last_id: u64,
-        /// The book's.
-        local: Top,
-        /// The exchange's.
-        exchange: Top,
-    },
-    /// Its best bid is not below its best ask, for more than one message.
-    Crossed {
-        /// The update id.
-        last_id: u64,
-        /// The book's.
-        local: Top,
-    },
-    /// A newer diff has ids that were used before.
-    IdsWentBack {
-        /// The last id so far.
-        last_id: u64,
-        /// The diff's last id.
-        got: u64,
-    },
-    /// Quotes or trades moved for a while, and no diff came.
-    Silent {
-        /// The update id.
-        last_id: u64,
-    },
-    /// Too many frames in a row could not be read; one of them may have been a diff.
-    Unreadable,
-}
+/// Digits of a time that collectors agree on: one records the exchange's milliseconds, another its microseconds.
+const NS_PER_MS: i64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -151,8 +69,8 @@ enum State {
     Waiting,
     /// Whole from a snapshot.
     Whole {
-        /// Whether the next diff may change an older book: the first after a snapshot.
-        may_straddle: bool,
+        /// Whether no diff has changed it yet; the first may change an older book.
+        is_fresh: bool,
     },
     /// Being rebuilt from diffs; holds the number of consecutive tops that agreed.
     Rebuilding { agreed: u32 },
@@ -160,26 +78,19 @@ enum State {
     Proven,
 }
 
-#[derive(Debug, Clone)]
-struct Kept {
-    base_id: u64,
-    last_id: u64,
-    levels: Levels,
-}
-
-/// A book from a snapshot, and how far it is known.
-#[derive(Debug, Clone)]
-struct Candidate {
-    last_id: u64,
-    book: LocalBook,
-    cut: Cut,
-}
-
-/// Worst price of a snapshot's bids and asks, where it was cut.
+/// Signs that the book may not be the market's. All are forgotten with the book.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cut {
-    bid: Option<Price>,
-    ask: Option<Price>,
+struct Watch {
+    /// Consecutive diffs after which the book was crossed.
+    crossed: u32,
+    /// Since quotes or trades moved beyond the newest diff.
+    silence: Option<Silence>,
+    /// Since a snapshot is ahead of the diffs.
+    lag: Option<Lag>,
+    /// Older quotes in a row that a whole book differs from: how many, and the id of the last. The newest may be missing.
+    doubts: (u32, u64),
+    /// The venue's time of the diff since which a proven book's top has moved without a quote.
+    unproven_since: Option<Timestamp>,
 }
 
 /// One instrument's book and its synchronisation state.
@@ -189,22 +100,21 @@ pub struct BookSync {
     venue: VenueId,
     recovery: Recovery,
     state: State,
+    /// Whether diffs are overdue: the book is kept, and was the market's some time ago.
+    is_silent: bool,
+    /// What was last said of the book.
+    said: Option<VenueState>,
     book: LocalBook,
     /// Last id the book, or the diffs kept, have reached.
     last_id: Option<u64>,
     /// The diff with the highest last id since the ids began: that id, and the venue's time.
     newest_diff: Option<(u64, Timestamp)>,
-    kept: VecDeque<Kept>,
+    kept: KeptUpdates,
     top_check: TopCheck,
     cut: Cut,
-    /// A snapshot ahead of a live book.
+    /// A snapshot ahead of the book.
     candidate: Option<Box<Candidate>>,
-    /// Consecutive diffs after which the book was crossed.
-    crossed: u32,
-    /// When a quote or trade first showed that a diff is due.
-    moved_at: Option<Timestamp>,
-    /// The venue's time of the first diff that the snapshot already held.
-    behind_since: Option<Timestamp>,
+    watch: Watch,
     request: Option<SnapshotRequest>,
 }
 
@@ -216,16 +126,16 @@ impl BookSync {
             venue,
             recovery,
             state: State::Waiting,
+            is_silent: false,
+            said: None,
             book: LocalBook::default(),
             last_id: None,
             newest_diff: None,
-            kept: VecDeque::new(),
+            kept: KeptUpdates::default(),
             top_check: TopCheck::default(),
             cut: Cut::default(),
             candidate: None,
-            crossed: 0,
-            moved_at: None,
-            behind_since: None,
+            watch: Watch::default(),
             request: None,
         }
     }
@@ -235,9 +145,9 @@ impl BookSync {
         &self.book
     }
 
-    /// Whether the book is whole, by a snapshot or by proof.
+    /// Whether the book is whole, by a snapshot or by proof, and the market's of now.
     pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Whole { .. } | State::Proven)
+        !self.is_silent && matches!(self.state, State::Whole { .. } | State::Proven)
     }
 
     /// Last update id of the book, or of the diffs kept.
@@ -263,86 +173,78 @@ impl BookSync {
             return SyncStep::Kept;
         };
         if update.last_id <= last {
-            let Some(contradiction) = self.known_id_contradicts(update) else {
-                return SyncStep::Duplicate;
-            };
-            self.say_stale(out);
-            self.start_over(update, levels);
-            return SyncStep::Contradicted(contradiction);
+            return self.known_ids(update, levels, out);
         }
         let base = update.base_id();
-        let follows = match self.state {
-            State::Whole { may_straddle: true } => base <= last,
-            State::Waiting | State::Whole { .. } | State::Rebuilding { .. } | State::Proven => {
-                base == last
-            }
-        };
-        if !follows {
-            self.say_stale(out);
-            self.start_over(update, levels);
+        let may_overlap =
+            update.previous_id.is_none() || self.state == State::Whole { is_fresh: true };
+        if base > last || (base < last && !may_overlap) {
+            self.say(VenueState::Stale, out);
+            self.restart(update, levels, out);
             return SyncStep::Gap {
                 expected: last,
                 got: base,
             };
         }
         self.advance(update);
-        match self.state {
-            State::Waiting => {
-                self.keep(update, levels);
-                SyncStep::Kept
-            }
-            State::Whole { .. } | State::Rebuilding { .. } | State::Proven => {
-                self.change(update, levels, out)
-            }
+        if self.state != State::Waiting {
+            return self.change(update, levels, out);
         }
+        self.kept.keep(update, levels);
+        let followed = self.follow_candidate(update, levels, out);
+        followed.unwrap_or(SyncStep::Kept)
     }
 
-    /// Processes a snapshot and appends the whole book if that synchronises it.
+    /// Processes a snapshot, received at `at`, and appends the whole book if that synchronises it.
     pub fn snapshot(
         &mut self,
+        at: Timestamp,
         snapshot: &DepthSnapshot,
         levels: &Levels,
         out: &mut Vec<Body>,
     ) -> SyncStep {
-        let is_known = self.last_id.is_some_and(|last| snapshot.last_id <= last);
-        if matches!(self.state, State::Whole { .. }) && is_known {
-            return SyncStep::SnapshotUnused;
-        }
         let mut candidate = Candidate::new(snapshot, levels);
-        let reached = |kept: &Kept| kept.last_id <= snapshot.last_id;
-        let first = self.kept.iter().position(|kept| !reached(kept));
-        if let Some(first) = first {
-            if self.kept[first].base_id > snapshot.last_id {
-                self.request = Some(SnapshotRequest {
-                    at_least_id: self.kept[first].base_id,
-                });
-                return SyncStep::SnapshotUnused;
-            }
-            for kept in self.kept.range(first..) {
-                candidate.apply(kept.last_id, &kept.levels);
-            }
-        }
-        if self.is_live() {
-            if first.is_none() {
-                // The diffs will reach it.
-                self.candidate = Some(Box::new(candidate));
-                return SyncStep::Kept;
-            }
-            return self.replace_live(candidate, out);
-        }
         if is_crossed(Top::of_book(&candidate.book)) {
             return SyncStep::SnapshotUnused;
         }
-        if candidate.is_beyond() {
-            // The diffs kept have moved the price beyond it; only a deeper or newer one helps.
-            self.request = Some(SnapshotRequest {
-                at_least_id: candidate.last_id,
-            });
-            return SyncStep::BeyondKnown;
+        match self.kept.after(snapshot.last_id) {
+            Ok(missing) => missing.for_each(|kept| candidate.apply(kept.last_id, &kept.levels)),
+            Err(at_least_id) => {
+                self.request = Some(SnapshotRequest { at_least_id });
+                return SyncStep::SnapshotUnused;
+            }
         }
-        self.adopt(candidate, first.is_none(), out);
-        self.say(VenueState::Live, out);
-        SyncStep::Synced(Synced::Snapshot)
+        let last = self.last_id.unwrap_or(0);
+        let is_older = match self.is_silent {
+            // The market has moved since.
+            true => candidate.last_id <= last,
+            false => candidate.last_id < last,
+        };
+        if is_older {
+            if !self.is_live() {
+                self.request_newer();
+            }
+            return SyncStep::SnapshotUnused;
+        }
+        if self.is_live() {
+            return match candidate.last_id == last {
+                true => self.compare(candidate, out),
+                false => self.hold(candidate, at, out),
+            };
+        }
+        if candidate.is_usable() {
+            let is_fresh = candidate.last_id == snapshot.last_id;
+            self.adopt(candidate, is_fresh, out);
+            return SyncStep::Synced(Synced::Snapshot);
+        }
+        // The diffs kept have moved the price beyond it; only a deeper or newer one helps.
+        self.request = Some(SnapshotRequest {
+            at_least_id: candidate.last_id,
+        });
+        match is_crossed(Top::of_book(&candidate.book)) {
+            true => SyncStep::SnapshotUnused,
+            false => SyncStep::BeyondKnown,
+        }
     }
 
     /// Processes the exchange's best bid and ask, received at `at`.
@@ -356,6 +258,7 @@ impl BookSync {
             return None;
         }
         self.top_check.ticker(ticker);
+        self.watch.unproven_since = None;
         let mut step = None;
         while let Some(verdict) = self.top_check.next_verdict() {
             step = self.judge(verdict, out).or(step);
@@ -374,16 +277,23 @@ impl BookSync {
         ts_venue: Timestamp,
         out: &mut Vec<Body>,
     ) -> Option<SyncStep> {
-        let is_newer = self
-            .newest_diff
-            .is_some_and(|(_, newest)| ts_venue > newest);
+        let is_newer = self.newest_diff.is_none_or(|(_, newest)| ts_venue > newest);
         is_newer.then(|| self.moved(at, out)).flatten()
     }
 
-    /// Notes that frames could not be read which may have been diffs.
-    pub fn unreadable(&mut self, out: &mut Vec<Body>) -> Option<SyncStep> {
-        self.is_live()
-            .then(|| self.contradict(Contradiction::Unreadable, out))
+    /// Notes that a frame could not be read which may have been a quote.
+    pub fn quote_may_be_missing(&mut self) {
+        self.top_check.hole();
+    }
+
+    /// Notes that so many frames could not be read which may have been diffs.
+    pub fn unreadable(&mut self, frames: u32, out: &mut Vec<Body>) -> Option<SyncStep> {
+        if !self.is_live() {
+            return None;
+        }
+        // They may have come after the snapshot that waits.
+        self.candidate = None;
+        Some(self.contradict(Contradiction::Unreadable { frames }, out))
     }
 
     /// Appends the whole book: `clear`, then every level, the best of each side first.
@@ -406,22 +316,23 @@ impl BookSync {
     fn advance(&mut self, update: &DepthUpdate) {
         self.last_id = Some(update.last_id);
         self.newest_diff = Some((update.last_id, update.ts_venue));
-        (self.moved_at, self.behind_since) = (None, None);
+        (self.watch.silence, self.watch.lag) = (None, None);
     }
 
     /// Applies a diff that follows.
     fn change(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) -> SyncStep {
         let was_whole = matches!(self.state, State::Whole { .. });
+        self.is_silent = false;
         apply(&mut self.book, levels);
         if !was_whole {
-            self.keep(update, levels);
+            self.kept.keep(update, levels);
         }
         let top = Top::of_book(&self.book);
         if self.stays_crossed(top) {
             let is_live = self.is_live();
             let last_id = update.last_id;
-            self.say_stale(out);
-            self.start_over(update, levels);
+            self.say(VenueState::Stale, out);
+            self.restart(update, levels, out);
             return match is_live {
                 true => SyncStep::Contradicted(Contradiction::Crossed {
                     last_id,
@@ -436,56 +347,103 @@ impl BookSync {
             false => SyncStep::Kept,
         };
         if was_whole {
-            self.state = State::Whole {
-                may_straddle: false,
-            };
-            if is_beyond(self.cut, &self.book) {
+            self.state = State::Whole { is_fresh: false };
+            if self.cut.is_passed(&self.book) {
                 self.leave_snapshot(update, levels, out);
                 step = SyncStep::BeyondKnown;
             }
+        } else if self.lacks_proof(update, top) {
+            self.say(VenueState::Stale, out);
+            self.state = State::Rebuilding { agreed: 0 };
+            step = SyncStep::Contradicted(Contradiction::Unproven {
+                last_id: update.last_id,
+            });
         }
         if self.is_live() {
-            self.tell_deltas(update.last_id, levels, out);
-            self.follow_candidate(update, levels, out);
+            match self.said {
+                Some(VenueState::Live) => self.tell_deltas(update.last_id, levels, out),
+                _ => self.tell_live(out),
+            }
         }
-        step
+        self.follow_candidate(update, levels, out).unwrap_or(step)
     }
 
     /// Whether the book is crossed for too long, now that its top is this.
     fn stays_crossed(&mut self, top: Top) -> bool {
-        self.crossed = match is_crossed(top) {
-            true => self.crossed + 1,
+        let crossed = &mut self.watch.crossed;
+        *crossed = match is_crossed(top) {
+            true => *crossed + 1,
             false => 0,
         };
-        self.crossed > MAX_CROSSED
+        *crossed > MAX_CROSSED
+    }
+
+    /// Whether the top of a proven book has moved for too long without a quote, now that it is this.
+    fn lacks_proof(&mut self, update: &DepthUpdate, top: Top) -> bool {
+        if self.state != State::Proven || self.top_check.newest() == Some(top) {
+            self.watch.unproven_since = None;
+            return false;
+        }
+        let since = (self.watch.unproven_since).get_or_insert(update.ts_venue);
+        update.ts_venue > since.saturating_add_unsigned(PATIENCE_NS)
+    }
+
+    /// Takes in a diff whose ids the book has passed.
+    fn known_ids(
+        &mut self,
+        update: &DepthUpdate,
+        levels: &Levels,
+        out: &mut Vec<Body>,
+    ) -> SyncStep {
+        let Some(contradiction) = self.known_ids_contradict(update) else {
+            return SyncStep::Duplicate;
+        };
+        self.say(VenueState::Stale, out);
+        // The diffs may still reach a snapshot that they are behind.
+        let is_behind = matches!(contradiction, Contradiction::Behind { .. });
+        let ahead = self.last_id.filter(|_| is_behind).map(|last_id| Candidate {
+            last_id,
+            book: std::mem::take(&mut self.book),
+            cut: self.cut,
+            waits: (0, 0),
+        });
+        self.start_over(update, levels);
+        self.candidate = ahead.map(Box::new);
+        SyncStep::Contradicted(contradiction)
     }
 
     /// What a diff shows whose ids the book has passed. A repeated one is no newer than the newest; one that a snapshot already
     /// holds has ids that no diff had.
-    fn known_id_contradicts(&mut self, update: &DepthUpdate) -> Option<Contradiction> {
-        let newest = self.newest_diff.unwrap_or((0, update.ts_venue));
-        let (is_newer, last_id) = (update.ts_venue > newest.1, newest.0);
-        if update.last_id <= last_id {
+    fn known_ids_contradict(&mut self, update: &DepthUpdate) -> Option<Contradiction> {
+        let (newest_id, newest_at) = self.newest_diff.unwrap_or((0, update.ts_venue));
+        let got = update.last_id;
+        if got <= newest_id {
+            let is_newer = update.ts_venue / NS_PER_MS > newest_at / NS_PER_MS;
             return is_newer.then_some(Contradiction::IdsWentBack {
-                last_id,
-                got: update.last_id,
+                last_id: newest_id,
+                got,
             });
         }
-        self.newest_diff = Some((update.last_id, update.ts_venue.max(newest.1)));
-        let since = *self.behind_since.get_or_insert(update.ts_venue);
-        let is_long = update.ts_venue > since.saturating_add_unsigned(SILENCE_NS);
+        let ts_venue = update.ts_venue.max(newest_at);
+        self.newest_diff = Some((got, ts_venue));
         let last_id = self.last_id.unwrap_or(0);
-        (self.is_live() && is_long).then_some(Contradiction::Silent { last_id })
+        let distance = last_id - got;
+        let lag = (self.watch.lag).get_or_insert(Lag::from(ts_venue, distance));
+        let is_hopeless = lag.is_hopeless(ts_venue, distance);
+        is_hopeless.then_some(Contradiction::Behind { last_id, got })
     }
 
     /// Notes that the market moved beyond the book, at `at`.
     fn moved(&mut self, at: Timestamp, out: &mut Vec<Body>) -> Option<SyncStep> {
-        let since = *self.moved_at.get_or_insert(at);
-        if !self.is_live() || at < since.saturating_add_unsigned(SILENCE_NS) {
+        let silence = (self.watch.silence).get_or_insert(Silence::from(at));
+        if !silence.moved(at) || !self.is_live() {
             return None;
         }
+        self.say(VenueState::Stale, out);
+        self.is_silent = true;
+        self.request_newer();
         let last_id = self.last_id.unwrap_or(0);
-        Some(self.contradict(Contradiction::Silent { last_id }, out))
+        Some(SyncStep::Contradicted(Contradiction::Silent { last_id }))
     }
 
     /// Takes in what the exchange's quotes say about the book.
@@ -501,8 +459,7 @@ impl BookSync {
                     return None;
                 }
                 self.state = State::Proven;
-                self.tell_whole(out);
-                self.say(VenueState::Live, out);
+                self.tell_live(out);
                 Some(SyncStep::Synced(Synced::Evidence))
             }
             (State::Rebuilding { .. }, TopVerdict::Differs { .. }, _) => {
@@ -511,19 +468,27 @@ impl BookSync {
             }
             (State::Proven, TopVerdict::Differs { .. }, _) => {
                 // Every level is exact, but one was missing.
-                self.say_stale(out);
-                self.state = State::Rebuilding { agreed: 0 };
+                self.say(VenueState::Stale, out);
+                (self.state, self.is_silent) = (State::Rebuilding { agreed: 0 }, false);
                 Some(SyncStep::BeyondKnown)
             }
             (
                 State::Whole { .. },
                 TopVerdict::Differs {
                     last_id,
+                    quote_id,
                     local,
                     exchange,
                 },
                 _,
             ) => {
+                // A quote of the same id decides. An older one is not the newest if a later one is missing.
+                let (doubts, doubted_by) = self.watch.doubts;
+                let doubts = doubts + u32::from(doubts == 0 || doubted_by != quote_id);
+                self.watch.doubts = (doubts, quote_id);
+                if quote_id != last_id && doubts < MAX_DOUBTS {
+                    return None;
+                }
                 let quotes = Contradiction::Quotes {
                     last_id,
                     local,
@@ -531,19 +496,39 @@ impl BookSync {
                 };
                 Some(self.contradict(quotes, out))
             }
+            (State::Whole { .. }, TopVerdict::Agrees, _) => {
+                self.watch.doubts = (0, 0);
+                None
+            }
             (_, TopVerdict::Agrees | TopVerdict::Unchecked, _) | (State::Waiting, ..) => None,
         }
     }
 
-    /// Makes the book stale and discards it: which of its levels are wrong is not known.
+    /// Makes the book stale and discards it: which of its levels are wrong is not known. A snapshot that waits takes its place.
     fn contradict(&mut self, contradiction: Contradiction, out: &mut Vec<Body>) -> SyncStep {
-        self.say_stale(out);
-        self.discard();
-        self.request = self
-            .last_id
-            .map(|last| SnapshotRequest { at_least_id: last });
-        self.state = self.before_a_book();
+        self.say(VenueState::Stale, out);
+        if !self.adopt_waiting(out) {
+            self.discard();
+            self.request_newer();
+            self.state = self.before_a_book();
+            // Without the snapshot, the diffs that it held count again.
+            self.last_id = self.newest_diff.map(|(last_id, _)| last_id);
+        }
         SyncStep::Contradicted(contradiction)
+    }
+
+    /// Goes on from the snapshot that waits if this diff can continue it, else from the diff alone.
+    fn restart(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) {
+        let waiting = self.candidate.as_ref();
+        let is_continued = waiting.is_some_and(|waiting| update.base_id() <= waiting.last_id);
+        if !is_continued || !self.adopt_waiting(out) {
+            self.start_over(update, levels);
+        } else if self.last_id.is_some_and(|last| update.last_id > last) {
+            self.advance(update);
+            self.change(update, levels, out);
+        } else {
+            self.newest_diff = Some((update.last_id, update.ts_venue));
+        }
     }
 
     /// Discards the book; this diff is the first of the new one.
@@ -554,7 +539,7 @@ impl BookSync {
             at_least_id: update.base_id(),
         });
         self.state = self.before_a_book();
-        self.keep(update, levels);
+        self.kept.keep(update, levels);
         if self.state != State::Waiting {
             apply(&mut self.book, levels);
             self.top_check
@@ -575,88 +560,144 @@ impl BookSync {
         self.top_check.clear();
         self.cut = Cut::default();
         self.candidate = None;
-        self.crossed = 0;
-        (self.moved_at, self.behind_since) = (None, None);
+        self.watch = Watch::default();
+        self.is_silent = false;
+    }
+
+    fn request_newer(&mut self) {
+        let request = |last| SnapshotRequest { at_least_id: last };
+        self.request = self.last_id.map(request);
     }
 
     /// Handles a best price beyond the range of the snapshot. The levels in the book are exact, but some may be missing.
     fn leave_snapshot(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) {
         self.cut = Cut::default();
-        self.request = self
-            .last_id
-            .map(|last| SnapshotRequest { at_least_id: last });
-        self.keep(update, levels);
+        self.request_newer();
+        self.kept.keep(update, levels);
         self.state = match self.recovery {
-            Recovery::Evidence { .. } => State::Proven,
-            Recovery::Snapshot => {
-                self.say_stale(out);
-                State::Waiting
+            Recovery::Evidence { .. } if self.top_check.newest().is_some() => State::Proven,
+            Recovery::Evidence { .. } | Recovery::Snapshot => {
+                self.say(VenueState::Stale, out);
+                self.before_a_book()
             }
         };
     }
 
-    /// Brings a snapshot that was ahead of the live book up to a diff, and takes it over if it is no longer ahead.
-    fn follow_candidate(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) {
-        let Some(mut candidate) = self.candidate.take() else {
-            return;
-        };
-        if update.last_id <= candidate.last_id {
-            self.candidate = Some(candidate);
-        } else if update.base_id() <= candidate.last_id {
-            candidate.apply(update.last_id, levels);
-            self.replace_live(*candidate, out);
-        }
-    }
-
-    /// Replaces a live book by one from a snapshot that has reached the same id, if both are of one market.
-    fn replace_live(&mut self, candidate: Candidate, out: &mut Vec<Body>) -> SyncStep {
-        let is_other = Top::of_book(&candidate.book) != Top::of_book(&self.book);
-        if is_other || candidate.is_beyond() {
+    /// Compares a live book with a snapshot of the same id, and takes the snapshot over if it has more to tell.
+    fn compare(&mut self, mut candidate: Candidate, out: &mut Vec<Body>) -> SyncStep {
+        if !candidate.is_usable() {
             return SyncStep::SnapshotUnused;
+        }
+        let (local, exchange) = (Top::of_book(&self.book), Top::of_book(&candidate.book));
+        let last_id = candidate.last_id;
+        if local != exchange {
+            if self.top_check.newest().is_some() {
+                // The quotes decide, and they have not said that the book is wrong.
+                return SyncStep::SnapshotUnused;
+            }
+            self.say(VenueState::Stale, out);
+            self.adopt(candidate, false, out);
+            return SyncStep::Contradicted(Contradiction::Snapshot {
+                last_id,
+                local,
+                exchange,
+            });
+        }
+        if matches!(self.state, State::Whole { .. }) {
+            if !candidate.cut.is_deeper(self.cut) {
+                return SyncStep::SnapshotUnused;
+            }
+            candidate.extend(&self.book);
+            candidate.cut = candidate.cut.or_deeper(self.cut);
+        } else {
+            candidate.extend(&self.book);
         }
         self.adopt(candidate, false, out);
         SyncStep::Synced(Synced::Snapshot)
     }
 
-    fn adopt(&mut self, candidate: Candidate, may_straddle: bool, out: &mut Vec<Body>) {
-        let Candidate { last_id, book, cut } = candidate;
+    /// Takes in a snapshot ahead of a live book: it waits for the diffs, unless none come.
+    fn hold(&mut self, mut candidate: Candidate, at: Timestamp, out: &mut Vec<Body>) -> SyncStep {
+        let last = self.last_id.unwrap_or(0);
+        candidate.waits = (at, last);
+        let mut come_no_more = self.state == State::Whole { is_fresh: true };
+        if let Some(waiting) = &self.candidate {
+            if waiting.last_id >= candidate.last_id {
+                return SyncStep::SnapshotUnused;
+            }
+            if waiting.waits.1 == last {
+                candidate.waits = waiting.waits;
+                let patience = waiting.waits.0.saturating_add_unsigned(PATIENCE_NS);
+                come_no_more |= at >= patience;
+            }
+        }
+        if come_no_more {
+            self.adopt(candidate, true, out);
+            return SyncStep::Synced(Synced::Snapshot);
+        }
+        self.candidate = Some(Box::new(candidate));
+        SyncStep::Kept
+    }
+
+    /// Brings a snapshot that was ahead up to a diff, and takes it over if it is no longer ahead. Returns what is more than the diff's
+    /// own effect.
+    fn follow_candidate(
+        &mut self,
+        update: &DepthUpdate,
+        levels: &Levels,
+        out: &mut Vec<Body>,
+    ) -> Option<SyncStep> {
+        let mut candidate = self.candidate.take()?;
+        if update.last_id < candidate.last_id {
+            self.candidate = Some(candidate);
+            return None;
+        }
+        if update.last_id > candidate.last_id {
+            candidate.apply(update.last_id, levels);
+        }
+        if self.is_live() {
+            let step = self.compare(*candidate, out);
+            return matches!(step, SyncStep::Contradicted(_)).then_some(step);
+        }
+        if !candidate.is_usable() {
+            return None;
+        }
+        self.adopt(*candidate, false, out);
+        Some(SyncStep::Synced(Synced::Snapshot))
+    }
+
+    /// Takes the snapshot over that waits; returns whether there was one to use.
+    fn adopt_waiting(&mut self, out: &mut Vec<Body>) -> bool {
+        let waiting = self.candidate.take();
+        let Some(candidate) = waiting.filter(|waiting| waiting.is_usable()) else {
+            return false;
+        };
+        self.adopt(*candidate, true, out);
+        true
+    }
+
+    fn adopt(&mut self, candidate: Candidate, is_fresh: bool, out: &mut Vec<Body>) {
+        let Candidate {
+            last_id, book, cut, ..
+        } = candidate;
         (self.book, self.cut, self.last_id) = (book, cut, Some(last_id));
-        self.state = State::Whole { may_straddle };
+        self.state = State::Whole { is_fresh };
+        self.is_silent = false;
         self.kept.clear();
         self.top_check.forget_tops();
-        if !may_straddle {
+        if !is_fresh {
             self.top_check.depth(last_id, Top::of_book(&self.book));
         }
-        self.crossed = 0;
+        self.watch = Watch::default();
         self.request = None;
         self.candidate = None;
+        self.tell_live(out);
+    }
+
+    /// Tells the whole book, and that it is live if it was not.
+    fn tell_live(&mut self, out: &mut Vec<Body>) {
         self.tell_whole(out);
-    }
-
-    fn keep(&mut self, update: &DepthUpdate, levels: &Levels) {
-        if self.kept.len() == MAX_KEPT_UPDATES {
-            self.kept.pop_front();
-        }
-        let levels = levels.clone();
-        let is_large = levels.count() > LARGE_UPDATE;
-        self.kept.push_back(Kept {
-            base_id: update.base_id(),
-            last_id: update.last_id,
-            levels,
-        });
-        if is_large {
-            self.drop_oldest_kept();
-        }
-    }
-
-    /// Keeps no more levels than a few of the largest diffs have.
-    fn drop_oldest_kept(&mut self) {
-        let mut levels: usize = self.kept.iter().map(|kept| kept.levels.count()).sum();
-        while levels > MAX_KEPT_LEVELS
-            && let Some(oldest) = self.kept.pop_front()
-        {
-            levels -= oldest.levels.count();
-        }
+        self.say(VenueState::Live, out);
     }
 
     fn tell_deltas(&self, update_id: u64, levels: &Levels, out: &mut Vec<Body>) {
@@ -696,14 +737,11 @@ impl BookSync {
         .into()
     }
 
-    /// Says that the book is no longer live, if it was.
-    fn say_stale(&self, out: &mut Vec<Body>) {
-        if self.is_live() {
-            self.say(VenueState::Stale, out);
+    /// Says that the book is live or stale, if that is not what was said last.
+    fn say(&mut self, state: VenueState, out: &mut Vec<Body>) {
+        if self.said.replace(state) == Some(state) {
+            return;
         }
-    }
-
-    fn say(&self, state: VenueState, out: &mut Vec<Body>) {
         let scope = VenueScope::Instrument;
         out.push(
             VenueStatus {
@@ -716,58 +754,6 @@ impl BookSync {
             .into(),
         );
     }
-}
-
-impl Candidate {
-    fn new(snapshot: &DepthSnapshot, levels: &Levels) -> Self {
-        let mut book = LocalBook::default();
-        apply(&mut book, levels);
-        Self {
-            last_id: snapshot.last_id,
-            book,
-            cut: Cut {
-                bid: cut_of(&levels.bids, Price::min),
-                ask: cut_of(&levels.asks, Price::max),
-            },
-        }
-    }
-
-    fn apply(&mut self, last_id: u64, levels: &Levels) {
-        apply(&mut self.book, levels);
-        self.last_id = last_id;
-    }
-
-    fn is_beyond(&self) -> bool {
-        is_beyond(self.cut, &self.book)
-    }
-}
-
-fn apply(book: &mut LocalBook, levels: &Levels) {
-    for (price, size) in &levels.bids {
-        book.set(Side::Buy, *price, *size);
-    }
-    for (price, size) in &levels.asks {
-        book.set(Side::Sell, *price, *size);
-    }
-}
-
-fn is_crossed(top: Top) -> bool {
-    (top.bid.zip(top.ask)).is_some_and(|(bid, ask)| bid.price >= ask.price)
-}
-
-/// Whether the best price of a side is beyond the depth at which its snapshot was cut.
-fn is_beyond(cut: Cut, book: &LocalBook) -> bool {
-    let bid_gone = (cut.bid).is_some_and(|cut| book.best_bid().is_none_or(|best| best.price < cut));
-    let ask_gone = (cut.ask).is_some_and(|cut| book.best_ask().is_none_or(|best| best.price > cut));
-    bid_gone || ask_gone
-}
-
-/// Returns the price at which a side of a snapshot was cut off, if it was.
-fn cut_of(levels: &[(Price, Size)], worse: fn(Price, Price) -> Price) -> Option<Price> {
-    if levels.len() < CUT_AT_LEVELS {
-        return None;
-    }
-    levels.iter().map(|(price, _)| *price).reduce(worse)
 }
 
 #[cfg(test)]

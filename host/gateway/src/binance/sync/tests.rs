@@ -1,6 +1,10 @@
 //! The rules of the sequence numbers, gap and recovery, on small books.
 
+use super::kept::MAX_KEPT_UPDATES;
 use super::*;
+
+const EVIDENCE: Recovery = Recovery::Evidence { agreements: 2 };
+const SECOND: i64 = 1_000_000_000;
 
 fn sync(recovery: Recovery) -> BookSync {
     BookSync::new(InstrumentId(3), VenueId(1), recovery)
@@ -52,7 +56,12 @@ fn synced(recovery: Recovery) -> BookSync {
     let mut sync = sync(recovery);
     let snapshot = levels(&[(10, 1), (9, 2)], &[(12, 3)]);
     assert_eq!(
-        sync.snapshot(&DepthSnapshot { last_id: 100 }, &snapshot, &mut Vec::new()),
+        sync.snapshot(
+            0,
+            &DepthSnapshot { last_id: 100 },
+            &snapshot,
+            &mut Vec::new()
+        ),
         SyncStep::Synced(Synced::Snapshot)
     );
     sync
@@ -77,6 +86,7 @@ fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
     assert_eq!(short(&mut out), "stale");
     assert!(!sync.is_live());
     let step = sync.snapshot(
+        0,
         &DepthSnapshot { last_id: 100 },
         &levels(&[(10, 1)], &[(12, 3), (13, 1)]),
         &mut out,
@@ -90,7 +100,8 @@ fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
 }
 
 #[test]
-fn the_first_diff_may_straddle_the_snapshot_and_no_later_one_may() {
+fn a_diff_of_spot_may_begin_before_the_book_and_not_behind_it() {
+    // "If the event first update ID (U) is greater than the update ID of your local order book + 1, you have missed some events."
     for (first, last, step) in [
         (101, 101, SyncStep::Applied),
         (95, 101, SyncStep::Applied),
@@ -105,22 +116,21 @@ fn the_first_diff_may_straddle_the_snapshot_and_no_later_one_may() {
         ),
     ] {
         let mut sync = synced(Recovery::Snapshot);
+        let none = levels(&[], &[]);
+        let mut out = Vec::new();
         assert_eq!(
-            sync.depth(&update(first, last), &levels(&[], &[]), &mut Vec::new()),
+            sync.depth(&update(first, last), &none, &mut out),
             step,
             "{first}..{last}"
         );
+        // A later one as the first.
+        let mut sync = synced(Recovery::Snapshot);
+        sync.depth(&update(95, 100), &none, &mut out);
+        sync.depth(&update(101, 110), &none, &mut out);
+        let later = sync.depth(&update(first + 10, last + 10), &none, &mut out);
+        let is_same = std::mem::discriminant(&later) == std::mem::discriminant(&step);
+        assert!(is_same, "{first}..{last}: {later:?}");
     }
-    let mut sync = synced(Recovery::Snapshot);
-    sync.depth(&update(95, 101), &levels(&[], &[]), &mut Vec::new());
-    let overlapping = sync.depth(&update(101, 103), &levels(&[], &[]), &mut Vec::new());
-    assert_eq!(
-        overlapping,
-        SyncStep::Gap {
-            expected: 101,
-            got: 100
-        }
-    );
 }
 
 #[test]
@@ -158,6 +168,7 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
         SyncStep::Kept
     );
     let old = sync.snapshot(
+        0,
         &DepthSnapshot { last_id: 101 },
         &levels(&[(10, 1)], &[]),
         &mut out,
@@ -165,6 +176,7 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
     assert_eq!(old, SyncStep::SnapshotUnused);
     assert!(sync.take_request().is_some() && out.is_empty());
     let new = sync.snapshot(
+        0,
         &DepthSnapshot { last_id: 102 },
         &levels(&[(10, 1), (9, 2)], &[(12, 3)]),
         &mut out,
@@ -185,7 +197,12 @@ fn a_gap_while_waiting_starts_the_waiting_over() {
         }
     );
     assert_eq!(short(&mut out), "stale", "stale is said once");
-    let step = sync.snapshot(&DepthSnapshot { last_id: 96 }, &levels(&[], &[]), &mut out);
+    let step = sync.snapshot(
+        0,
+        &DepthSnapshot { last_id: 96 },
+        &levels(&[], &[]),
+        &mut out,
+    );
     assert_eq!(
         step,
         SyncStep::SnapshotUnused,
@@ -200,7 +217,12 @@ fn what_is_kept_while_waiting_is_bounded() {
         sync.depth(&update(id, id), &levels(&[(1, 1)], &[]), &mut out);
     }
     assert_eq!(sync.kept.len(), MAX_KEPT_UPDATES);
-    let step = sync.snapshot(&DepthSnapshot { last_id: 5 }, &levels(&[], &[]), &mut out);
+    let step = sync.snapshot(
+        0,
+        &DepthSnapshot { last_id: 5 },
+        &levels(&[], &[]),
+        &mut out,
+    );
     assert_eq!(
         step,
         SyncStep::SnapshotUnused,
@@ -211,10 +233,9 @@ fn what_is_kept_while_waiting_is_bounded() {
 /// A snapshot that is cut, whose bids then all go; a level far below it has become known before.
 fn walked_beyond(recovery: Recovery) -> (BookSync, SyncStep, String) {
     let (mut sync, mut out) = (sync(recovery), Vec::new());
-    let bids: Vec<(i64, i64)> = (0..CUT_AT_LEVELS as i64)
-        .map(|at| (1_000 - at, 1))
-        .collect();
+    let bids: Vec<(i64, i64)> = (0..100).map(|at| (1_000 - at, 1)).collect();
     sync.snapshot(
+        0,
         &DepthSnapshot { last_id: 100 },
         &levels(&bids, &[(2_000, 1)]),
         &mut out,
@@ -242,25 +263,45 @@ fn a_price_that_walks_beyond_the_snapshots_depth_is_not_believed() {
 #[test]
 fn beyond_the_snapshot_the_exchanges_own_top_decides() {
     for (true_bid, goes_on) in [(500, true), (700, false)] {
-        let (mut sync, step, told) = walked_beyond(Recovery::Evidence { agreements: 2 });
-        assert_eq!((step, told.as_str()), (SyncStep::BeyondKnown, "+B1000x0."));
+        let (mut sync, mut out) = (sync(EVIDENCE), Vec::new());
+        let snapshot = levels(&[(1_000, 1), (999, 1)], &[(2_000, 1)]);
+        sync.snapshot(0, &DepthSnapshot { last_id: 100 }, &snapshot, &mut out);
+        sync.depth(&update(101, 101), &levels(&[(500, 1)], &[]), &mut out);
+        sync.ticker(0, &quote(101, (1_000, 1), (2_000, 1)), &mut out);
+        out.clear();
+        let gone = levels(&[(1_000, 0), (999, 0)], &[]);
+        let step = sync.depth(&update(102, 102), &gone, &mut out);
+        assert_eq!(step, SyncStep::BeyondKnown);
+        assert_eq!(short(&mut out), "+B1000x0 +B999x0.");
         assert!(sync.take_request().is_some() && sync.is_live());
-        let bid = (Price(true_bid), Size(1));
-        let mut out = Vec::new();
-        for update_id in [103, 104] {
-            sync.ticker(
-                0,
-                &BookTicker {
-                    symbol: 0,
-                    update_id,
-                    bid,
-                    ask: (Price(2_000), Size(1)),
-                },
-                &mut out,
-            );
+        for update_id in [102, 103] {
+            sync.ticker(0, &quote(update_id, (true_bid, 1), (2_000, 1)), &mut out);
         }
         assert_eq!(sync.is_live(), goes_on, "{true_bid}");
         assert_eq!(short(&mut out), if goes_on { "" } else { "stale" });
+    }
+}
+
+#[test]
+fn beyond_the_snapshot_a_book_without_quotes_is_proven_by_nothing() {
+    for depth in [1, 5, 20, 100] {
+        let (mut sync, mut out) = (sync(EVIDENCE), Vec::new());
+        let bids: Vec<(i64, i64)> = (0..depth).map(|at| (1_000 - at, 1)).collect();
+        let snapshot = levels(&bids, &[(2_000, 1)]);
+        sync.snapshot(0, &DepthSnapshot { last_id: 100 }, &snapshot, &mut out);
+        sync.depth(&update(101, 101), &levels(&[(500, 1)], &[]), &mut out);
+        assert!(sync.is_live());
+        out.clear();
+        let gone: Vec<(i64, i64)> = bids.iter().map(|(price, _)| (*price, 0)).collect();
+        let step = sync.depth(&update(102, 102), &levels(&gone, &[]), &mut out);
+        assert_eq!(step, SyncStep::BeyondKnown, "{depth} levels");
+        assert_eq!(short(&mut out), "stale");
+        // Quotes that come later prove it.
+        for id in [102, 103, 104] {
+            sync.ticker(0, &quote(id, (500, 1), (2_000, 1)), &mut out);
+            sync.depth(&update(id + 1, id + 1), &levels(&[(400, 1)], &[]), &mut out);
+        }
+        assert!(sync.is_live());
     }
 }
 
@@ -301,6 +342,7 @@ fn a_later_snapshot_replaces_a_book_that_is_being_rebuilt() {
     sync.depth(&update(110, 112), &levels(&[(8, 1)], &[]), &mut out);
     out.clear();
     let step = sync.snapshot(
+        0,
         &DepthSnapshot { last_id: 110 },
         &levels(&[(10, 1)], &[(12, 3)]),
         &mut out,
@@ -308,8 +350,6 @@ fn a_later_snapshot_replaces_a_book_that_is_being_rebuilt() {
     assert_eq!(step, SyncStep::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x1 =B8x1 =S12x3. live");
 }
-
-const EVIDENCE: Recovery = Recovery::Evidence { agreements: 2 };
 
 /// A diff of a time.
 fn diff_at(ts_venue: Timestamp, first_id: u64, last_id: u64) -> DepthUpdate {
@@ -355,14 +395,22 @@ fn diffs_of_futures_follow_by_the_id_that_they_name() {
 #[test]
 fn a_newer_diff_of_known_ids_is_no_repetition() {
     let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
-    sync.depth(&diff_at(10, 101, 103), &levels(&[(9, 1)], &[]), &mut out);
+    sync.depth(
+        &diff_at(10 * NS_PER_MS, 101, 103),
+        &levels(&[(9, 1)], &[]),
+        &mut out,
+    );
     out.clear();
-    for repeated_at in [9, 10] {
+    for repeated_at in [9 * NS_PER_MS, 10 * NS_PER_MS] {
         let step = sync.depth(&diff_at(repeated_at, 101, 103), &levels(&[], &[]), &mut out);
         assert_eq!(step, SyncStep::Duplicate);
     }
     assert!(sync.is_live() && out.is_empty());
-    let step = sync.depth(&diff_at(11, 3, 3), &levels(&[(5, 1)], &[]), &mut out);
+    let step = sync.depth(
+        &diff_at(11 * NS_PER_MS, 3, 3),
+        &levels(&[(5, 1)], &[]),
+        &mut out,
+    );
     let went_back = Contradiction::IdsWentBack {
         last_id: 103,
         got: 3,
@@ -372,20 +420,30 @@ fn a_newer_diff_of_known_ids_is_no_repetition() {
 }
 
 #[test]
-fn a_snapshot_that_the_diffs_never_reach_is_not_believed_for_ever() {
+fn a_snapshot_that_the_diffs_do_not_come_near_is_not_believed_until_they_reach_it() {
     let (mut sync, mut out, none) = (synced(EVIDENCE), Vec::new(), levels(&[], &[]));
-    // The ids began anew before the first diff came.
-    let second = 1_000_000_000;
     for at in 0..4 {
         let id = at as u64 + 1;
-        let step = sync.depth(&diff_at(at * second, id, id), &none, &mut out);
+        let step = sync.depth(&diff_at(at * SECOND, id, id), &none, &mut out);
         assert_eq!(step, SyncStep::Duplicate, "{at}");
     }
     assert!(sync.is_live());
-    let step = sync.depth(&diff_at(4 * second, 5, 5), &none, &mut out);
-    let silent = Contradiction::Silent { last_id: 100 };
-    assert_eq!(step, SyncStep::Contradicted(silent));
+    let step = sync.depth(&diff_at(4 * SECOND, 5, 5), &none, &mut out);
+    let behind = Contradiction::Behind {
+        last_id: 100,
+        got: 5,
+    };
+    assert_eq!(step, SyncStep::Contradicted(behind));
+    assert_eq!(short(&mut out), "stale");
+    sync.depth(&diff_at(5 * SECOND, 6, 98), &none, &mut out);
     assert!(!sync.is_live());
+    let step = sync.depth(
+        &diff_at(6 * SECOND, 99, 101),
+        &levels(&[(8, 7)], &[]),
+        &mut out,
+    );
+    assert_eq!(step, SyncStep::Synced(Synced::Snapshot));
+    assert_eq!(short(&mut out), "clear =B10x1 =B9x2 =B8x7 =S12x3. live");
 }
 
 #[test]
@@ -396,10 +454,10 @@ fn a_book_may_be_crossed_for_one_message_and_no_longer() {
         sync.depth(&update(101, 101), &crossing, &mut out),
         SyncStep::Applied
     );
-    let uncrossed = levels(&[], &[(12, 0), (13, 1)]);
+    let uncrossed = levels(&[(12, 0)], &[]);
     sync.depth(&update(102, 102), &uncrossed, &mut out);
     assert!(sync.is_live());
-    sync.depth(&update(103, 103), &levels(&[(13, 1)], &[]), &mut out);
+    sync.depth(&update(103, 103), &crossing, &mut out);
     out.clear();
     let step = sync.depth(&update(104, 104), &levels(&[(9, 5)], &[]), &mut out);
     assert!(matches!(
@@ -441,33 +499,280 @@ fn quotes_of_the_same_id_that_differ_end_a_whole_book_and_later_ones_do_not() {
     }
 }
 
+/// A whole book that a diff has changed: at update 102, bids 10 and 9, ask 12.
+fn followed(recovery: Recovery) -> BookSync {
+    let mut sync = synced(recovery);
+    let diff = levels(&[(9, 3)], &[]);
+    assert_eq!(
+        sync.depth(&diff_at(1, 101, 102), &diff, &mut Vec::new()),
+        SyncStep::Applied
+    );
+    sync
+}
+
+fn snapshot_of(sync: &mut BookSync, at: Timestamp, last_id: u64, bid: i64) -> (SyncStep, String) {
+    let mut out = Vec::new();
+    let deeper = levels(&[(bid, 1), (3, 9)], &[(12, 3)]);
+    let step = sync.snapshot(at, &DepthSnapshot { last_id }, &deeper, &mut out);
+    (step, short(&mut out))
+}
+
 #[test]
 fn a_snapshot_ahead_of_a_live_book_replaces_it_where_the_diffs_reach_it() {
-    for (bid, step, told) in [
-        (
-            10,
-            SyncStep::Applied,
-            "+B8x7. clear =B10x1 =B8x7 =B3x9 =S12x3.",
-        ),
+    for (bid, told) in [
+        (10, "+B8x7. clear =B10x1 =B8x7 =B3x9 =S12x3."),
         // Another market than the quotes prove.
-        (11, SyncStep::Applied, "+B8x7."),
+        (11, "+B8x7."),
     ] {
-        let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
-        let deeper = levels(&[(bid, 1), (8, 2), (3, 9)], &[(12, 3)]);
-        let ahead = sync.snapshot(&DepthSnapshot { last_id: 105 }, &deeper, &mut out);
-        assert_eq!(ahead, SyncStep::Kept);
-        sync.depth(&update(101, 105), &levels(&[(8, 2), (9, 0)], &[]), &mut out);
+        let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+        sync.ticker(0, &quote(102, (10, 1), (12, 3)), &mut out);
+        assert_eq!(snapshot_of(&mut sync, 0, 105, bid).0, SyncStep::Kept);
+        sync.depth(&update(103, 104), &levels(&[(9, 0)], &[]), &mut out);
         assert!(sync.is_live());
         out.clear();
-        let reached = sync.depth(&update(106, 107), &levels(&[(8, 7)], &[]), &mut out);
-        assert_eq!((reached, short(&mut out).as_str()), (step, told));
+        let reached = sync.depth(&update(105, 107), &levels(&[(8, 7)], &[]), &mut out);
+        assert_eq!(
+            (reached, short(&mut out).as_str()),
+            (SyncStep::Applied, told)
+        );
         assert!(sync.is_live());
     }
 }
 
 #[test]
+fn a_diff_that_ends_at_the_snapshot_compares_the_book_with_it() {
+    let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+    assert_eq!(snapshot_of(&mut sync, 0, 105, 10).0, SyncStep::Kept);
+    sync.depth(&update(103, 105), &levels(&[(9, 0)], &[]), &mut out);
+    assert_eq!(short(&mut out), "+B9x0. clear =B10x1 =B3x9 =S12x3.");
+}
+
+#[test]
+fn without_quotes_a_snapshot_of_the_same_id_and_another_top_replaces_the_book() {
+    let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+    let (step, told) = snapshot_of(&mut sync, 0, 102, 8);
+    assert!(
+        matches!(
+            step,
+            SyncStep::Contradicted(Contradiction::Snapshot { last_id: 102, .. })
+        ),
+        "{step:?}"
+    );
+    assert_eq!(told, "stale clear =B8x1 =B3x9 =S12x3. live");
+    // The same where the diffs reach it only later.
+    let mut sync = followed(EVIDENCE);
+    snapshot_of(&mut sync, 0, 103, 8);
+    let step = sync.depth(&update(103, 104), &levels(&[(9, 0)], &[]), &mut out);
+    assert!(
+        matches!(
+            step,
+            SyncStep::Contradicted(Contradiction::Snapshot { last_id: 104, .. })
+        ),
+        "{step:?}"
+    );
+    // With quotes, they decide.
+    let mut sync = followed(EVIDENCE);
+    sync.ticker(0, &quote(102, (10, 1), (12, 3)), &mut out);
+    assert_eq!(
+        snapshot_of(&mut sync, 0, 102, 8),
+        (SyncStep::SnapshotUnused, String::new())
+    );
+}
+
+#[test]
+fn a_narrow_snapshot_takes_no_level_from_a_live_book() {
+    let deep = levels(&[(10, 1), (9, 2), (8, 3)], &[(12, 3), (13, 4)]);
+    let narrow = levels(&[(10, 1)], &[(12, 3)]);
+    let (mut sync, mut out) = (sync(EVIDENCE), Vec::new());
+    sync.snapshot(0, &DepthSnapshot { last_id: 100 }, &deep, &mut out);
+    sync.depth(&update(101, 101), &levels(&[(9, 5)], &[]), &mut out);
+    let step = sync.snapshot(0, &DepthSnapshot { last_id: 101 }, &narrow, &mut out);
+    assert_eq!(step, SyncStep::SnapshotUnused);
+    assert_eq!(sync.book().len(), 5);
+    // One that is deeper on one side gives that side.
+    let mixed = levels(&[(10, 1)], &[(12, 3), (13, 4), (14, 7)]);
+    let step = sync.snapshot(0, &DepthSnapshot { last_id: 101 }, &mixed, &mut out);
+    assert_eq!(step, SyncStep::Synced(Synced::Snapshot));
+    assert_eq!(sync.book().len(), 6);
+    out.clear();
+    // The depth known is still that of the deep one.
+    let gone = levels(&[(10, 0), (9, 0)], &[]);
+    sync.depth(&update(102, 102), &gone, &mut out);
+    assert!(sync.is_live());
+}
+
+#[test]
+fn a_book_that_only_snapshots_feed_is_as_new_as_the_newest() {
+    let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
+    for (at, id) in [(1, 105), (2, 110)] {
+        let (step, told) = snapshot_of(&mut sync, at, id, 11);
+        assert_eq!(step, SyncStep::Synced(Synced::Snapshot));
+        assert_eq!(told, "clear =B11x1 =B3x9 =S12x3.");
+    }
+    assert_eq!(sync.last_id(), Some(110));
+    // Trades without a snapshot or a diff end it, and the next snapshot begins it again.
+    for at in 3..7 {
+        sync.trade(at * SECOND, 1, &mut out);
+    }
+    assert_eq!(short(&mut out), "stale");
+    let (_, told) = snapshot_of(&mut sync, 7 * SECOND, 120, 10);
+    assert_eq!(told, "clear =B10x1 =B3x9 =S12x3. live");
+}
+
+#[test]
+fn where_the_diffs_stop_and_snapshots_go_on_the_newest_counts() {
+    let mut sync = followed(EVIDENCE);
+    assert_eq!(snapshot_of(&mut sync, SECOND, 110, 11).0, SyncStep::Kept);
+    assert_eq!(
+        snapshot_of(&mut sync, 2 * SECOND, 120, 11).0,
+        SyncStep::Kept
+    );
+    let older = snapshot_of(&mut sync, 3 * SECOND, 115, 11);
+    assert_eq!(older.0, SyncStep::SnapshotUnused);
+    let newer = snapshot_of(&mut sync, 4 * SECOND, 130, 11);
+    assert_eq!(newer.0, SyncStep::Synced(Synced::Snapshot));
+    assert_eq!((sync.last_id(), sync.is_live()), (Some(130), true));
+}
+
+#[test]
+fn a_snapshot_that_waits_closes_a_gap_below_it() {
+    let gap = SyncStep::Gap {
+        expected: 102,
+        got: 105,
+    };
+    for (last, told) in [
+        (108, "stale clear =B10x1 =B3x9 =S12x3. live"),
+        (115, "stale clear =B10x1 =B3x9 =S12x3. live +B8x7."),
+    ] {
+        let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+        assert_eq!(snapshot_of(&mut sync, 0, 110, 10).0, SyncStep::Kept);
+        let step = sync.depth(&diff_at(2, 106, last), &levels(&[(8, 7)], &[]), &mut out);
+        assert_eq!((step, short(&mut out).as_str()), (gap, told), "{last}");
+        assert!(sync.is_live());
+    }
+    // One that the gap is above is of no use.
+    let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+    snapshot_of(&mut sync, 0, 104, 10);
+    sync.depth(&diff_at(2, 106, 108), &levels(&[(8, 7)], &[]), &mut out);
+    assert_eq!(short(&mut out), "stale");
+    assert!(!sync.is_live());
+}
+
+#[test]
+fn a_snapshot_older_than_a_contradicted_book_is_not_taken_for_it() {
+    let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+    sync.ticker(0, &quote(102, (10, 5), (12, 3)), &mut out);
+    let step = sync.ticker(0, &quote(103, (10, 5), (12, 3)), &mut out);
+    assert!(matches!(step, Some(SyncStep::Contradicted(_))), "{step:?}");
+    sync.take_request();
+    assert_eq!(
+        snapshot_of(&mut sync, 0, 101, 10),
+        (SyncStep::SnapshotUnused, String::new())
+    );
+    assert_eq!(
+        sync.take_request(),
+        Some(SnapshotRequest { at_least_id: 102 })
+    );
+    assert!(!sync.is_live());
+    let (_, told) = snapshot_of(&mut sync, 0, 102, 10);
+    assert_eq!(told, "clear =B10x1 =B3x9 =S12x3. live");
+}
+
+#[test]
+fn one_quote_that_is_missing_does_not_end_a_whole_book() {
+    let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+    sync.ticker(0, &quote(101, (10, 1), (12, 3)), &mut out);
+    // The quotes of 103 to 105 are lost.
+    for (id, size) in [(103, 2), (104, 3), (105, 4)] {
+        sync.depth(&update(id, id), &levels(&[(10, size)], &[]), &mut out);
+    }
+    for id in [106, 108] {
+        let quote = quote(id, (10, 4), (12, 3));
+        assert_eq!(sync.ticker(0, &quote, &mut out), None);
+        let first = sync.last_id().unwrap() + 1;
+        sync.depth(&update(first, id + 1), &levels(&[(9, 1)], &[]), &mut out);
+    }
+    assert!(sync.is_live());
+    // Three quotes in a row that the book contradicts do.
+    for id in [110, 120, 125] {
+        sync.ticker(0, &quote(id, (10, 8), (12, 3)), &mut out);
+        let first = sync.last_id().unwrap() + 1;
+        sync.depth(&update(first, id + 1), &levels(&[(9, 1)], &[]), &mut out);
+    }
+    out.clear();
+    let step = sync.ticker(0, &quote(130, (10, 8), (12, 3)), &mut out);
+    assert!(
+        matches!(
+            step,
+            Some(SyncStep::Contradicted(Contradiction::Quotes { .. }))
+        ),
+        "{step:?}"
+    );
+    assert_eq!(short(&mut out), "stale");
+}
+
+#[test]
+fn a_proven_book_whose_quotes_stop_is_no_longer_proven() {
+    let (mut sync, mut out) = (sync(EVIDENCE), Vec::new());
+    let mut id = 0;
+    let mut diff = |sync: &mut BookSync, out: &mut Vec<Body>, ms: i64, bid: i64| {
+        id += 1;
+        let level = levels(&[(9, 0), (10, 0), (bid, 1)], &[(12, 1)]);
+        let step = sync.depth(&diff_at(ms * NS_PER_MS, id, id), &level, out);
+        (id, step)
+    };
+    for ms in 0..4 {
+        let (id, _) = diff(&mut sync, &mut out, ms, 10);
+        sync.ticker(0, &quote(id, (10, 1), (12, 1)), &mut out);
+    }
+    assert!(sync.is_live());
+    // As long as the top stays, no quote is due.
+    for second in 1..20 {
+        diff(&mut sync, &mut out, second * 1_000, 10);
+    }
+    assert!(sync.is_live());
+    for second in 20..24 {
+        diff(&mut sync, &mut out, second * 1_000, 9);
+    }
+    assert!(sync.is_live());
+    out.clear();
+    let (_, step) = diff(&mut sync, &mut out, 24_000, 9);
+    assert!(
+        matches!(step, SyncStep::Contradicted(Contradiction::Unproven { .. })),
+        "{step:?}"
+    );
+    assert_eq!(short(&mut out), "stale");
+}
+
+#[test]
+fn a_time_in_microseconds_is_not_newer_than_the_same_in_milliseconds() {
+    let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
+    let none = levels(&[], &[]);
+    sync.depth(&diff_at(7 * NS_PER_MS, 101, 103), &none, &mut out);
+    let finer = diff_at(7 * NS_PER_MS + 450_000, 101, 103);
+    assert_eq!(sync.depth(&finer, &none, &mut out), SyncStep::Duplicate);
+    assert!(sync.is_live());
+}
+
+#[test]
+fn diffs_behind_a_snapshot_may_come_from_far_as_long_as_they_come_near() {
+    let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
+    // The snapshot is at 100; six seconds of diffs were buffered before it.
+    for id in 41..=100 {
+        let at = id as i64 * SECOND / 10;
+        let step = sync.depth(&diff_at(at, id, id), &levels(&[], &[]), &mut out);
+        assert_eq!(step, SyncStep::Duplicate, "{id}");
+    }
+    let step = sync.depth(
+        &diff_at(11 * SECOND, 101, 101),
+        &levels(&[(9, 5)], &[]),
+        &mut out,
+    );
+    assert_eq!((step, sync.is_live()), (SyncStep::Applied, true));
+}
+
+#[test]
 fn quotes_and_trades_without_a_diff_show_that_the_diffs_have_stopped() {
-    let second = 1_000_000_000;
     let ahead = quote(200, (10, 9), (12, 3));
     let same = quote(200, (10, 1), (12, 3));
     let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
@@ -475,13 +780,43 @@ fn quotes_and_trades_without_a_diff_show_that_the_diffs_have_stopped() {
     out.clear();
     // A quote that is the book's top says nothing, however late.
     assert_eq!(sync.ticker(0, &same, &mut out), None);
-    assert_eq!(sync.ticker(60 * second, &same, &mut out), None);
-    assert_eq!(sync.trade(61 * second, 5, &mut out), None, "no newer");
-    assert_eq!(sync.trade(62 * second, 6, &mut out), None, "the first");
-    assert_eq!(sync.ticker(64 * second, &ahead, &mut out), None);
+    assert_eq!(sync.ticker(60 * SECOND, &same, &mut out), None);
+    assert_eq!(sync.trade(61 * SECOND, 5, &mut out), None, "no newer");
+    for second in 62..65 {
+        assert_eq!(sync.trade(second * SECOND, 6, &mut out), None);
+    }
     assert!(sync.is_live());
-    let step = sync.ticker(65 * second, &ahead, &mut out);
+    let step = sync.ticker(65 * SECOND, &ahead, &mut out);
     let silent = Contradiction::Silent { last_id: 101 };
     assert_eq!(step, Some(SyncStep::Contradicted(silent)));
     assert_eq!(short(&mut out), "stale");
+    assert_eq!(
+        sync.take_request(),
+        Some(SnapshotRequest { at_least_id: 101 })
+    );
+    // A snapshot of then is not one of now.
+    assert_eq!(
+        snapshot_of(&mut sync, 66 * SECOND, 101, 10).0,
+        SyncStep::SnapshotUnused
+    );
+    // The book was kept, and the next diff that follows makes it live.
+    let step = sync.depth(&diff_at(9, 102, 102), &levels(&[(8, 1)], &[]), &mut out);
+    assert_eq!(step, SyncStep::Applied);
+    assert_eq!(short(&mut out), "clear =B10x1 =B9x1 =B8x1 =S12x3. live");
+}
+
+#[test]
+fn a_connection_that_stalls_as_a_whole_is_no_silence_of_the_diffs() {
+    let (mut sync, mut out) = (followed(EVIDENCE), Vec::new());
+    for at in [0, 30 * SECOND, 30 * SECOND + 1] {
+        let ahead = quote(200 + at as u64, (10, 9), (12, 3));
+        assert_eq!(sync.ticker(at, &ahead, &mut out), None, "{at}");
+    }
+    assert!(sync.is_live() && out.is_empty());
+    // Where the market is slow, the diffs are missed all the same.
+    for minute in 1..4 {
+        let ahead = quote(300 + minute, (10, 9), (12, 3));
+        sync.ticker(minute as i64 * 60 * SECOND, &ahead, &mut out);
+    }
+    assert!(!sync.is_live());
 }
