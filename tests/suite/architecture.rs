@@ -91,6 +91,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("tickdeck-sdk-derive", &[]),
     ("tickdeck-sdk", &["tickdeck-sdk-derive"]),
+    ("breakout", &["tickdeck-sdk"]),
     ("ema-cross", &["tickdeck-sdk"]),
     ("market-maker", &["tickdeck-sdk"]),
     ("pairs", &["tickdeck-sdk"]),

@@ -19,6 +19,7 @@ fn sim(seed: u64, workers: usize, batch: usize) -> String {
 fn hurried(names: &[&str]) -> String {
     let parameters = [
         ("ema-cross", "fast = 5\nslow = 12"),
+        ("breakout", "bars = 3\ntarget_bps = 2\nstop_bps = 1"),
         ("pairs", "period = 12\nsample_ms = 10\nentry = 1.2"),
     ];
     let sections = parameters.iter().filter(|(name, _)| names.contains(name));
@@ -70,7 +71,7 @@ proptest! {
 
 #[test]
 fn every_example_plugin_acts_the_same_however_its_batches_are_cut() {
-    for name in ["ema-cross", "market-maker", "pairs"] {
+    for name in ["breakout", "ema-cross", "market-maker", "pairs"] {
         let whole = play(sim(7, 1, 4_096), plugins(), &[name], None);
         assert!(
             whole.actions(name) > 10,

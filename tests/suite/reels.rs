@@ -118,7 +118,7 @@ fn a_changed_constant_shows_exactly_the_decisions_that_differ() {
     assert_eq!(guest["same"], same);
     assert_eq!(guest["only_recorded"], events / 100 - same);
     assert_eq!(guest["only_new"], events / 150 - same);
-    for name in ["ema-cross", "market-maker", "pairs"] {
+    for name in ["breakout", "ema-cross", "market-maker", "pairs"] {
         let row = row(&other, name);
         assert_eq!(
             (&row["only_recorded"], &row["only_new"]),

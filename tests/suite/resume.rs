@@ -2,7 +2,7 @@
 //! one that ends the host. The others go on, and nothing is repeated.
 
 use crate::support::host::put;
-use crate::support::plugins::{module, root};
+use crate::support::plugins::{EXAMPLES, module, root};
 use crate::support::process::{
     command, cut_off, deck, last_object, records, signal, tickdeck, wait_for,
 };
@@ -287,7 +287,7 @@ impl Signed {
         );
         let one_only = format!("{SETTINGS}[wasm]\ntrusted_keys = [\"{}\"]\n", one.1);
         let setup = Setup::new(&both);
-        for name in ["ema-cross", "market-maker", "pairs", "signal-follower"] {
+        for name in EXAMPLES {
             sign(&setup, name, &one.0);
         }
         sign(&setup, "big", &other.0);

@@ -44,7 +44,13 @@ fn built(out: &str, bytes: bool) -> PathBuf {
     out
 }
 
-pub(crate) const EXAMPLES: [&str; 4] = ["ema-cross", "market-maker", "pairs", "signal-follower"];
+pub(crate) const EXAMPLES: [&str; 5] = [
+    "breakout",
+    "ema-cross",
+    "market-maker",
+    "pairs",
+    "signal-follower",
+];
 
 /// Modules of a folder by name.
 pub(crate) fn modules(folder: &Path, names: &[&str]) -> Vec<PathBuf> {

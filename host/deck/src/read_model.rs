@@ -264,7 +264,10 @@ impl ReadModel {
             price: (order.price.0 != 0).then(|| self.names.price(id, order.price)),
             size: self.names.size(id, order.size),
             filled: self.names.size(id, order.filled),
-            state: order_state(order.state).to_owned(),
+            state: match order.is_held {
+                true => "held".to_owned(),
+                false => order_state(order.state).to_owned(),
+            },
         }
     }
 

@@ -53,8 +53,8 @@ pub use config::{
     Overload, RiskConfig, Stepping,
 };
 pub use report::{
-    Ending, InstrumentStatus, Notice, NullObserver, Observer, Report, STATUS_INTERVAL_NS,
-    ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus, VersionChange,
-    WorkingOrder,
+    Ending, ExitProblem, InstrumentStatus, Notice, NullObserver, Observer, Report,
+    STATUS_INTERVAL_NS, ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus,
+    VersionChange, WorkingOrder,
 };
 pub use tickdeck_ring::Wait;

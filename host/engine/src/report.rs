@@ -32,6 +32,20 @@ impl Observer for NullObserver {
 /// Time between two calls of [`Observer::status`], as the clock measures it.
 pub const STATUS_INTERVAL_NS: u64 = 100_000_000;
 
+/// What is wrong with an order that protects a position: a reduce-only order, or a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitProblem {
+    /// It ended before it was filled, its strategy did not ask for that, and the position stands.
+    Ended {
+        /// The reason.
+        reason: Reason,
+    },
+    /// The host holds it, and can't watch its price: the data is stale, or the venue down.
+    Unwatched,
+    /// It opened a position: the venue filled more than was left to close.
+    Overfilled,
+}
+
 /// A notice of something worth a line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
@@ -50,6 +64,13 @@ pub enum Notice {
         order: ClientOrderId,
         /// The reason.
         reason: Reason,
+    },
+    /// Something is wrong with an order that protects a position.
+    Exit {
+        /// The order.
+        order: ClientOrderId,
+        /// What is wrong.
+        problem: ExitProblem,
     },
     /// A strategy notifies the operator.
     Notified {
@@ -359,6 +380,8 @@ pub struct WorkingOrder {
     pub filled: Size,
     /// Its state.
     pub state: OrderState,
+    /// Whether the host holds it: it has not left.
+    pub is_held: bool,
 }
 
 /// The result of a run.

@@ -282,6 +282,33 @@ fn a_level_that_shrinks_shortens_the_queue_and_one_that_grows_is_behind_us() {
 }
 
 #[test]
+fn orders_of_ours_never_trade_with_each_other_and_the_one_that_rests_yields() {
+    // Bids 99, asks 101: ours at 100 would be the best bid.
+    let market = still_market().trade(Side::Sell, 0.1, 99.0).quiet_ms(10);
+    let commands = |sell| {
+        [
+            (10 * MS, submit(1, buy(1.0, 100.0))),
+            (20 * MS, submit(2, sell)),
+        ]
+    };
+    // It crosses ours and rests behind it.
+    assert_eq!(
+        played(&market, terms(), &commands(sell(1.0, 99.5))),
+        "accepted, accepted, expired venue 0/1"
+    );
+    // It takes the bids of others, which are worse than ours.
+    assert_eq!(
+        played(&market, terms(), &commands(sell(1.0, 99.0))),
+        "accepted, accepted, expired venue 0/1, fill 1@99 taker"
+    );
+    // It does not reach ours.
+    assert_eq!(
+        played(&market, terms(), &commands(sell(1.0, 100.5))),
+        "accepted, accepted"
+    );
+}
+
+#[test]
 fn two_orders_of_ours_at_a_price_share_a_trade_in_order_of_arrival() {
     let market = still_market().trade(Side::Sell, 3.5, 99.0).quiet_ms(10);
     let commands = [

@@ -58,7 +58,7 @@ pub struct Submit {
     pub time_in_force: TimeInForce,
     /// Reject rather than trade at once.
     pub post_only: Bool,
-    /// Deny if it could open or enlarge a position.
+    /// It only closes the position.
     pub reduce_only: Bool,
     /// Zero.
     pub pad: Pad<7>,

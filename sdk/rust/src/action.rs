@@ -42,7 +42,7 @@ pub struct Submit {
     pub time_in_force: TimeInForce,
     /// Whether the venue rejects the order instead of letting it trade at once.
     pub post_only: bool,
-    /// Whether the host denies the order if it could open or increase a position.
+    /// Whether the order only closes the position.
     pub reduce_only: bool,
     /// The size, in whole lots.
     pub size: Size,

@@ -239,7 +239,11 @@ impl OrderBuilder<'_> {
         self
     }
 
-    /// Makes the host deny the order if it could open or increase a position.
+    /// Makes it an exit: it only closes the position, in whichever order the venue fills.
+    ///
+    /// The host denies it if it is larger than the position. A stop and a target of the whole position can both stand: what leaves no
+    /// room for the other is held by the host, stays `submitted`, and is sent when there is room, or in place of the other when the
+    /// market reaches its price. What the one fills, the other loses.
     pub fn reduce_only(mut self) -> Self {
         self.submit.reduce_only = true;
         self

@@ -2,7 +2,7 @@
 
 use super::{Topic, Weight};
 use crate::change_cause::ChangeCause;
-use tickdeck_engine::{Notice, StateSource, VersionChange};
+use tickdeck_engine::{ExitProblem, Notice, StateSource, VersionChange};
 use tickdeck_model::{Severity, Untrusted, VenueState};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::LogLevel;
@@ -22,6 +22,7 @@ impl FeedEntry {
         match self {
             Self::Notice(Notice::Denied { .. }) => Topic::Denied,
             Self::Notice(Notice::Refused { .. }) => Topic::Refused,
+            Self::Notice(Notice::Exit { .. }) => Topic::Exit,
             Self::Notice(Notice::Notified { .. }) => Topic::Notified,
             Self::Notice(Notice::Venue { .. }) => Topic::Venue,
             Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
@@ -38,6 +39,7 @@ impl FeedEntry {
             Self::Notice(
                 Notice::Ended { .. }
                 | Notice::Broken { .. }
+                | Notice::Exit { .. }
                 | Notice::NotKept { .. }
                 | Notice::LeftBehind { .. }
                 | Notice::Anomaly { .. },
@@ -99,6 +101,22 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
                 names.strategy(order.strategy),
                 order.number
             )
+        }
+        Notice::Exit { order, problem } => {
+            let name = names.strategy(order.strategy);
+            let problem = match problem {
+                ExitProblem::Ended { reason } => {
+                    format!("ended unfilled, {reason}, and the position stands")
+                }
+                ExitProblem::Unwatched => {
+                    "is held, and its price can't be watched: the data is stale or the venue down"
+                        .to_owned()
+                }
+                ExitProblem::Overfilled => {
+                    "opened a position: the venue filled more than was left to close".to_owned()
+                }
+            };
+            format!("{name}: exit {} {problem}", order.number)
         }
         Notice::Notified {
             strategy,

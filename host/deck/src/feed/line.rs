@@ -10,6 +10,8 @@ pub enum Topic {
     Denied,
     /// Orders that a venue refused.
     Refused,
+    /// Orders that protect a position and no longer do.
+    Exit,
     /// Messages of strategies to the operator.
     Notified,
     /// Lines of strategies' logs.
@@ -29,9 +31,10 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Denied,
         Self::Refused,
+        Self::Exit,
         Self::Notified,
         Self::Log,
         Self::Venue,
@@ -56,6 +59,7 @@ impl Topic {
         match self {
             Self::Denied => "orders denied",
             Self::Refused => "orders refused by the venue",
+            Self::Exit => "alerts about exits",
             Self::Notified => "notifications",
             Self::Log => "lines of log",
             Self::Venue => "changes of venues",

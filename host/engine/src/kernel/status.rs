@@ -66,6 +66,7 @@ fn working_orders(router: &Router) -> Vec<WorkingOrder> {
                 size: live.size,
                 filled: live.filled,
                 state: known.map_or(OrderState::Initialised, |order| order.state),
+                is_held: live.held.is_some(),
             }
         })
         .collect()

@@ -69,6 +69,8 @@ pub struct OrderChange {
     pub left: Size,
     /// Whether the order may only reduce a position.
     pub reduce_only: bool,
+    /// Whether the host holds the order: it has not left.
+    pub is_held: bool,
 }
 
 /// What is known when an order is checked: the state as of the event that caused it.
@@ -109,6 +111,13 @@ impl OrderContext<'_> {
             (Some(held), Some(wanted)) => wanted.0 <= held,
             _ => false,
         }
+    }
+
+    /// Whether an order is no larger than the position on the other side, whatever else works: one that is reduce-only then leaves
+    /// when there is room for it.
+    pub fn fits_position(&self, side: Side, size: Size) -> bool {
+        let held = i128::from(self.position.0) * -i128::from(side.sign());
+        i128::from(size.0) <= held
     }
 
     /// The price at which an order would trade, if known.

@@ -1,10 +1,11 @@
 //! The actions of strategies, carried out.
 
+use crate::handle::Mode;
 use crate::middleware::{Denial, OrderChange};
 use crate::port::Command;
 use crate::report::Notice;
 use crate::router::Router;
-use crate::router::orders::OpenOrder;
+use crate::router::orders::{OpenOrder, update_of};
 use crate::router::text::with_sources;
 use tickdeck_model::{
     Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify, OrderStatus,
@@ -84,20 +85,21 @@ impl Router {
             side: order.side,
             pad: Pad::ZERO,
         };
+        let mut live = OpenOrder::of(order);
+        live.reduce_only |= self.mode_of(place) == Mode::Reduce;
         let verdict = self.check(place, at, order.instrument, None, |middleware, at| {
             middleware.check(order, at)
         });
-        match verdict {
+        match verdict.and_then(|()| self.must_hold(id, &mut live)) {
             Err(denial) => {
                 self.answers
                     .push(at, answer(OrderStatus::Denied, denial.reason));
                 self.deny(at, id, denial);
             }
-            Ok(()) => {
-                self.orders.add(id, OpenOrder::of(order));
+            Ok(is_held) => {
                 self.answers
                     .push(at, answer(OrderStatus::Submitted, Reason::Normal));
-                self.command(order.instrument, at, Command::Submit { id, order: *order });
+                self.place(id, order, (live, is_held), at);
             }
         }
     }
@@ -124,14 +126,22 @@ impl Router {
             size: modify.size,
             left: Size(modify.size.0.saturating_sub(live.filled.0).max(0)),
             reduce_only: live.reduce_only,
+            is_held: live.held.is_some(),
         };
         let verdict = self.check(place, at, live.instrument, Some(id), |middleware, at| {
             middleware.check_change(&change, at)
+        });
+        let verdict = verdict.and_then(|()| match live.held {
+            Some(_) => Ok(()),
+            None => self.check_beside_exits(id, &live, change.left),
         });
         match verdict {
             Err(denial) => {
                 self.refuse_change(id, &live, at, denial.reason);
                 self.deny(at, id, denial);
+            }
+            Ok(()) if live.held.is_some() => {
+                self.modify_held(id, (modify.price, modify.size), at);
             }
             Ok(()) => {
                 self.orders
@@ -169,6 +179,9 @@ impl Router {
         let Some(live) = self.orders.get(id).filter(|live| !live.cancel_sent) else {
             return;
         };
+        if live.held.is_some() {
+            return self.end_held(id, OrderStatus::Canceled, reason, at);
+        }
         let live = live.clone();
         self.orders.change(id, |live| {
             live.cancel_sent = true;
@@ -260,26 +273,5 @@ impl Router {
                 values,
             },
         );
-    }
-}
-
-/// Creates the update that reports an order's current state.
-fn update_of(
-    id: ClientOrderId,
-    live: &OpenOrder,
-    status: OrderStatus,
-    reason: Reason,
-) -> OrderUpdate {
-    OrderUpdate {
-        instrument: live.instrument,
-        strategy: id.strategy,
-        order: id.number,
-        price: live.price,
-        size: live.size,
-        filled: live.filled,
-        status,
-        reason,
-        side: live.side,
-        pad: Pad::ZERO,
     }
 }

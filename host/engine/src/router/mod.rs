@@ -11,6 +11,7 @@ mod book_requests;
 mod changes;
 pub(crate) mod checks;
 pub(crate) mod gate;
+mod held;
 pub(crate) mod market;
 mod orders;
 mod outbox;
@@ -22,6 +23,7 @@ mod timers;
 
 use crate::config::RiskConfig;
 use crate::earlier::earlier;
+use crate::handle::Mode;
 use crate::intent::{Decision, Intent};
 use crate::middleware::{Denial, OrderContext, OrderMiddleware};
 use crate::port::Command;
@@ -38,8 +40,8 @@ use crate::router::text::with_sources;
 use crate::router::timers::Timers;
 use std::collections::BTreeMap;
 use tickdeck_model::{
-    Body, ClientOrderId, Event, Instrument, InstrumentId, OrderStatus, OrderUpdate, Reason, Size,
-    Timestamp, VenueScope,
+    Body, ClientOrderId, Event, Instrument, InstrumentId, Kind, OrderStatus, OrderUpdate, Reason,
+    Size, Timestamp, VenueScope,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -126,6 +128,12 @@ impl Router {
         }
         if self.markets.apply(event) {
             self.tally.market_events += 1;
+            if let Some(instrument) = event.instrument()
+                && self.orders.is_holding(instrument)
+                && event.kind() != Kind::Book
+            {
+                self.watch_instrument(instrument, event.ts_host);
+            }
             return;
         }
         if event.changes_portfolio()
@@ -142,13 +150,15 @@ impl Router {
             Body::Order(update) => self.on_update(event, &update),
             Body::Fill(fill) => {
                 self.tally.fills += 1;
-                self.orders.fill(
-                    ClientOrderId {
-                        strategy: fill.strategy,
-                        number: fill.order,
-                    },
-                    fill.size,
-                );
+                let order = ClientOrderId {
+                    strategy: fill.strategy,
+                    number: fill.order,
+                };
+                self.tell_overfilled(order, event.ts_host);
+                self.orders.fill(order, fill.size);
+                if self.orders.is_holding(fill.instrument) {
+                    self.settle_beside(fill.strategy, fill.instrument, event.ts_host);
+                }
             }
             Body::Venue(status) => {
                 let instruments = &self.instruments;
@@ -163,6 +173,7 @@ impl Router {
                     state: status.state,
                 };
                 self.outbox.notice(event.ts_host, notice);
+                self.tell_unwatched(&status, event.ts_host);
             }
             _ => {}
         }
@@ -170,7 +181,11 @@ impl Router {
 
     fn on_update(&mut self, event: &Event, update: &OrderUpdate) {
         let at = event.ts_host;
+        self.tell_unprotected(update, at);
         self.orders.update(update, event.ts_venue == at);
+        if self.orders.is_holding(update.instrument) {
+            self.settle_beside(update.strategy, update.instrument, at);
+        }
         let order = ClientOrderId {
             strategy: update.strategy,
             number: update.order,
@@ -252,12 +267,17 @@ impl Router {
             quote: market.quote,
             stale: market.stale,
             killed: self.gate.is_killed(),
-            mode: self.gate.mode_now(strategy.mode),
+            mode: self.mode_of(place),
             position: book.map_or(Size::ZERO, |book| book.position_size(instrument)),
             open_buys,
             open_sells,
         };
         self.pre_trade.check(&context, ask)
+    }
+
+    /// What a strategy may do, as of the current decision.
+    fn mode_of(&self, place: usize) -> Mode {
+        self.gate.mode_now(self.strategies.at(place).mode)
     }
 
     /// Sends a command to the venue that lists the instrument.

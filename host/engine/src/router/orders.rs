@@ -1,11 +1,22 @@
 //! Working orders, as the router knows them: from the moment they leave until they are done.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Price, Reason,
-    Side, Size, StrategyId, Submit,
+    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Pad, Price,
+    Reason, Side, Size, StrategyId, Submit, Timestamp,
 };
+
+/// What the host needs to send an order that it holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// As it leaves.
+    pub(crate) order: Submit,
+    /// When it was submitted.
+    pub(crate) since: Timestamp,
+    /// Whether its price was reached: it leaves as soon as there is room for any part of it.
+    pub(crate) reached: bool,
+}
 
 /// A working order.
 #[derive(Debug, Clone)]
@@ -25,6 +36,10 @@ pub(crate) struct OpenOrder {
     pub(crate) own_refusals: u32,
     pub(crate) filled: Size,
     pub(crate) reduce_only: bool,
+    /// Set while the host holds it.
+    pub(crate) held: Option<Held>,
+    /// Changes that the host made while it held the order, on their way to the tape: they do not answer a modify in flight.
+    pub(crate) own_changes: u32,
     pub(crate) cancel_sent: bool,
     /// The host wants it gone, for this reason: a venue that refuses the cancel is asked again.
     pub(crate) host_cancel: Option<Reason>,
@@ -47,6 +62,8 @@ impl OpenOrder {
             own_refusals: 0,
             reduce_only: order.reduce_only,
             filled: Size::ZERO,
+            held: None,
+            own_changes: 0,
             cancel_sent: false,
             host_cancel: None,
             host_cancels: 0,
@@ -59,9 +76,20 @@ impl OpenOrder {
         Size((size.0 - self.filled.0).max(0))
     }
 
+    /// Whether the host holds it although its price was reached.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.held.is_some_and(|held| held.reached)
+    }
+
+    /// Whether it executes at whatever price there is.
+    pub(crate) fn takes_any_price(&self) -> bool {
+        self.kind == OrderType::Market || (self.kind == OrderType::Stop && self.triggered)
+    }
+
     /// Applies an update that does not end the order. `own`: it may be an answer of the host.
     fn update(&mut self, update: &OrderUpdate, own: bool) {
         match update.status {
+            OrderStatus::Replaced if self.own_changes > 0 && own => self.own_changes -= 1,
             OrderStatus::Replaced => {
                 self.price = update.price;
                 self.size = update.size;
@@ -84,6 +112,51 @@ impl OpenOrder {
     }
 }
 
+/// Creates the update that reports an order's current state.
+pub(super) fn update_of(
+    id: ClientOrderId,
+    live: &OpenOrder,
+    status: OrderStatus,
+    reason: Reason,
+) -> OrderUpdate {
+    OrderUpdate {
+        instrument: live.instrument,
+        strategy: id.strategy,
+        order: id.number,
+        price: live.price,
+        size: live.size,
+        filled: live.filled,
+        status,
+        reason,
+        side: live.side,
+        pad: Pad::ZERO,
+    }
+}
+
+/// What an order counts for in the sums over all orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Share {
+    /// What it may still fill beside other orders: of a held exit nothing, it leaves only where it can do no more than they do.
+    open: i128,
+    exits: u32,
+    is_held: bool,
+}
+
+impl Share {
+    fn of(live: &OpenOrder) -> Self {
+        let is_held = live.held.is_some();
+        let open = match is_held && live.reduce_only {
+            true => 0,
+            false => i128::from(live.left().0),
+        };
+        Self {
+            open,
+            exits: u32::from(live.reduce_only),
+            is_held,
+        }
+    }
+}
+
 /// All working orders, in the order of their ids, so that iterating over them is deterministic.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
@@ -91,6 +164,8 @@ pub(crate) struct Orders {
     /// What they would buy and sell if all were filled: maintained incrementally, because every order check needs it. Empty
     /// rows are removed.
     open: BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
+    /// Those that the host holds.
+    held: BTreeMap<InstrumentId, BTreeSet<ClientOrderId>>,
 }
 
 /// What a strategy's orders in an instrument may still buy and sell. Wide enough for any number of orders of any size.
@@ -98,13 +173,15 @@ pub(crate) struct Orders {
 struct StrategyOrders {
     buys: i128,
     sells: i128,
+    /// The number of reduce-only orders, held ones included.
+    exits: u32,
 }
 
 impl Orders {
     pub(crate) fn add(&mut self, id: ClientOrderId, live: OpenOrder) {
-        self.remove(id);
-        let row = (id.strategy, live.instrument, live.side);
-        adjust(&mut self.open, row, live.left().0.into());
+        self.end(id);
+        let share = Share::of(&live);
+        self.count(id, (live.instrument, live.side), Share::default(), share);
         self.live.insert(id, live);
     }
 
@@ -117,12 +194,11 @@ impl Orders {
         let Some(live) = self.live.get_mut(&id) else {
             return;
         };
-        let before = live.left();
+        let before = Share::of(live);
         change(live);
-        let by = i128::from(live.left().0) - i128::from(before.0);
-        if by != 0 {
-            let row = (id.strategy, live.instrument, live.side);
-            adjust(&mut self.open, row, by);
+        let (instrument, side, after) = (live.instrument, live.side, Share::of(live));
+        if before != after {
+            self.count(id, (instrument, side), before, after);
         }
     }
 
@@ -162,13 +238,35 @@ impl Orders {
             .filter(|live| live.instrument == instrument);
         let of_it = |side| {
             let live = left_out.filter(|live| live.side == side);
-            live.map_or(0, |live| i128::from(live.left().0))
+            live.map_or(0, |live| Share::of(live).open)
         };
         let size = |sum: i128| Size(i64::try_from(sum).unwrap_or(i64::MAX));
         (
             size(open.buys - of_it(Side::Buy)),
             size(open.sells - of_it(Side::Sell)),
         )
+    }
+
+    /// Whether a strategy has reduce-only orders in an instrument.
+    pub(crate) fn has_exits(&self, strategy: StrategyId, instrument: InstrumentId) -> bool {
+        let open = self.open.get(&(strategy, instrument));
+        open.is_some_and(|open| open.exits > 0)
+    }
+
+    /// Whether the host holds orders in an instrument.
+    pub(crate) fn is_holding(&self, instrument: InstrumentId) -> bool {
+        self.held.contains_key(&instrument)
+    }
+
+    /// The instruments in which the host holds orders.
+    pub(crate) fn holding(&self) -> impl Iterator<Item = InstrumentId> {
+        self.held.keys().copied()
+    }
+
+    /// The orders that the host holds in an instrument.
+    pub(crate) fn held_in(&self, instrument: InstrumentId) -> Vec<ClientOrderId> {
+        let held = self.held.get(&instrument).into_iter().flatten();
+        held.copied().collect()
     }
 
     /// Applies an update of an order. `own`: it may be an answer of the host, which has no venue time of its own.
@@ -181,7 +279,7 @@ impl Orders {
             OrderStatus::Denied
             | OrderStatus::Rejected
             | OrderStatus::Canceled
-            | OrderStatus::Expired => self.remove(id),
+            | OrderStatus::Expired => self.end(id),
             _ => {
                 self.change(id, |live| live.update(update, own));
                 self.remove_filled(id);
@@ -200,31 +298,47 @@ impl Orders {
     /// Removes an order of which nothing more can fill. While a modify is under way that makes it larger, something can.
     fn remove_filled(&mut self, id: ClientOrderId) {
         if self.get(id).is_some_and(|live| live.left() == Size::ZERO) {
-            self.remove(id);
+            self.end(id);
         }
     }
 
-    fn remove(&mut self, id: ClientOrderId) {
+    /// Removes an order that is done.
+    pub(crate) fn end(&mut self, id: ClientOrderId) {
         if let Some(live) = self.live.remove(&id) {
-            let row = (id.strategy, live.instrument, live.side);
-            adjust(&mut self.open, row, -i128::from(live.left().0));
+            let share = Share::of(&live);
+            self.count(id, (live.instrument, live.side), share, Share::default());
         }
     }
-}
 
-fn adjust(
-    open: &mut BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
-    (strategy, instrument, side): (StrategyId, InstrumentId, Side),
-    by: i128,
-) {
-    let row = (strategy, instrument);
-    let sums = open.entry(row).or_default();
-    match side {
-        Side::Buy => sums.buys += by,
-        Side::Sell => sums.sells += by,
-    }
-    if *sums == StrategyOrders::default() {
-        open.remove(&row);
+    /// Takes in that the share of an order changed.
+    fn count(
+        &mut self,
+        id: ClientOrderId,
+        (instrument, side): (InstrumentId, Side),
+        before: Share,
+        after: Share,
+    ) {
+        let row = (id.strategy, instrument);
+        let sums = self.open.entry(row).or_default();
+        let open = match side {
+            Side::Buy => &mut sums.buys,
+            Side::Sell => &mut sums.sells,
+        };
+        *open += after.open - before.open;
+        sums.exits = sums.exits + after.exits - before.exits;
+        if *sums == StrategyOrders::default() {
+            self.open.remove(&row);
+        }
+        if after.is_held != before.is_held {
+            let held = self.held.entry(instrument).or_default();
+            match after.is_held {
+                true => held.insert(id),
+                false => held.remove(&id),
+            };
+            if held.is_empty() {
+                self.held.remove(&instrument);
+            }
+        }
     }
 }
 
@@ -273,7 +387,9 @@ mod tests {
             asked: VecDeque::new(),
             own_refusals: 0,
             filled: Size::ZERO,
-            reduce_only: false,
+            reduce_only: drawn & 8 != 0,
+            held: None,
+            own_changes: 0,
             cancel_sent: false,
             host_cancel: None,
             host_cancels: 0,

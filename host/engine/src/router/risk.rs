@@ -100,8 +100,11 @@ impl Check<'_> {
             .instrument
             .check_form(order, self.at.far_side(order.side))?;
         self.check_allowed(order.kind)?;
-        self.check_reduce_only(order.side, order.size, order.reduce_only)?;
-        let reduces = self.at.only_reduces(order.side, order.size);
+        let is_exit = self.is_exit(order.reduce_only);
+        if is_exit && !self.at.fits_position(order.side, order.size) {
+            return self.deny_exit(order.side, order.size, None);
+        }
+        let reduces = is_exit || self.at.only_reduces(order.side, order.size);
         self.check_stale(reduces)?;
         self.check_amounts(order.side, order.size, self.at.price_of(order), reduces)?;
         if order.kind.has_price() {
@@ -118,8 +121,18 @@ impl Check<'_> {
         terms.check_price("price", change.kind.has_price(), change.price)?;
         // Limits may have changed since the order was sent: an order that may no longer be sent may not be changed either.
         self.check_allowed(change.kind)?;
-        let reduces = self.at.only_reduces(change.side, change.left);
-        self.check_reduce_only(change.side, change.left, change.reduce_only)?;
+        // One that works changes at the venue at once, beside what works there; one that is held waits for room.
+        let reduces = match change.is_held && change.reduce_only {
+            true => self.at.fits_position(change.side, change.left),
+            false => self.at.only_reduces(change.side, change.left),
+        };
+        if self.is_exit(change.reduce_only) && !reduces {
+            let beside = match change.side {
+                Side::Buy => self.at.open_buys,
+                Side::Sell => self.at.open_sells,
+            };
+            return self.deny_exit(change.side, change.left, Some(beside));
+        }
         self.check_stale(reduces)?;
         let price = if change.kind.has_price() {
             let waits = change.kind.has_stop() && !change.triggered;
@@ -160,17 +173,22 @@ impl Check<'_> {
         }
     }
 
-    fn check_reduce_only(&self, side: Side, size: Size, marked: bool) -> Result<(), Denial> {
-        if (marked || self.at.mode == Mode::Reduce) && !self.at.only_reduces(side, size) {
-            let scale = self.at.instrument.size_scale;
-            let values = format!(
-                "{side} {}, position={}",
-                size.at(scale),
-                self.at.position.at(scale)
-            );
-            return deny(Reason::ReduceOnly, values);
+    /// Whether an order may only reduce the position: it says so, or the mode does.
+    fn is_exit(&self, marked: bool) -> bool {
+        marked || self.at.mode == Mode::Reduce
+    }
+
+    fn deny_exit(&self, side: Side, size: Size, beside: Option<Size>) -> Result<(), Denial> {
+        let scale = self.at.instrument.size_scale;
+        let mut values = format!(
+            "{side} {}, position={}",
+            size.at(scale),
+            self.at.position.at(scale)
+        );
+        if let Some(beside) = beside {
+            values += &format!(", {} at work beside it", beside.at(scale));
         }
-        Ok(())
+        deny(Reason::ReduceOnly, values)
     }
 
     fn check_stale(&self, reduces: bool) -> Result<(), Denial> {
@@ -321,9 +339,7 @@ impl Check<'_> {
         };
         // (price - mid/2) / (mid/2) > collar, in integers. Positive: worse for whoever sends the order.
         let worse = (i128::from(price.0) * 2 - mid) * i128::from(side.sign());
-        let held = i128::from(self.at.position.0) * -i128::from(side.sign());
-        let is_exit = i128::from(size.0) <= held;
-        let distance = match stop.is_some() || is_exit {
+        let distance = match stop.is_some() || self.at.fits_position(side, size) {
             true => worse,
             false => worse.abs(),
         };
@@ -649,6 +665,7 @@ mod tests {
                 size: Size(1_000),
                 left: Size(1_000),
                 reduce_only: false,
+                is_held: false,
             };
             let mut risk = Risk::new(RiskConfig::default());
             case.context(&mut risk, |risk, at| risk.check_change(&change, at))
@@ -700,6 +717,7 @@ mod tests {
             size: Size(1_000),
             left: Size(1_000),
             reduce_only: false,
+            is_held: false,
         };
         let mut risk = Risk::new(RiskConfig::default());
         let mut changes = |case: &Case| {
@@ -746,7 +764,7 @@ mod tests {
     }
 
     #[test]
-    fn reduce_only_means_that_with_all_working_orders_filled_it_still_only_reduces() {
+    fn a_reduce_only_order_is_no_larger_than_the_position_whatever_else_works() {
         let reducing = |position, open_sells| {
             with(|case| {
                 (case.position, case.open_sells) = (position, open_sells);
@@ -755,10 +773,7 @@ mod tests {
         };
         assert_eq!(reducing(1_000, 0), "passes");
         assert_eq!(reducing(999, 0), "REDUCE_ONLY: sell 1.000, position=0.999");
-        assert_eq!(
-            reducing(1_500, 600),
-            "REDUCE_ONLY: sell 1.000, position=1.500"
-        );
+        assert_eq!(reducing(1_500, 600), "passes", "it waits for room");
         assert_eq!(
             reducing(-1_000, 0),
             "REDUCE_ONLY: sell 1.000, position=-1.000"

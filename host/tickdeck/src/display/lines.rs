@@ -29,8 +29,9 @@ pub fn figures(status: &HostStatus) -> String {
 
 /// Formats notices, at most a few of each topic unless each one matters; with `errors_only`, only failures.
 pub fn notices(lines: &FeedLines, errors_only: bool) -> Vec<String> {
-    let wanted =
-        |line: &&FeedLine| !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Failure);
+    let wanted = |line: &&FeedLine| {
+        !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Exit | Topic::Failure)
+    };
     let (mut shown, mut seen) = (Vec::new(), BTreeMap::<Topic, u64>::new());
     for line in lines.list.iter().filter(wanted) {
         let count = seen.entry(line.topic).or_default();

@@ -107,6 +107,7 @@ fn status() -> Status {
             size: Size(1_000),
             filled: Size(250),
             state: OrderState::Working(Working::PartiallyFilled),
+            is_held: false,
         }],
         capital: vec![(CurrencyId(1), cents(100_011_500))],
         killed: false,

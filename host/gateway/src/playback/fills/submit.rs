@@ -3,6 +3,7 @@
 use super::market::Resting;
 use super::{DAY_NS, FillSimulator};
 use crate::broker::Modified;
+use crate::playback::book::meets;
 use tickdeck_model::{
     ClientOrderId, InstrumentId, Liquidity, OrderType, Price, Reason, Side, Size, Submit,
     TimeInForce, Timestamp,
@@ -130,6 +131,20 @@ impl FillSimulator {
         if order.terms.time_in_force == TimeInForce::Fok && filled < order.remaining().0 {
             return self.broker.expire(at, id, Reason::FokUnfilled);
         }
+        // As on the simulated exchange: orders of ours never trade with each other, and the one that rests yields.
+        let side = order.terms.side;
+        let last = fills.last().map(|fill| fill.price);
+        let is_filled = filled == order.remaining().0;
+        let is_met = |resting: &mut Resting| {
+            let is_beyond = match is_filled {
+                true => last != Some(resting.price) && meets(side, last, resting.price),
+                false => meets(side, order.limit(), resting.price),
+            };
+            resting.side != side && is_beyond
+        };
+        for own in market.resting.extract_if(.., is_met) {
+            self.broker.expire(at, own.id, Reason::Venue);
+        }
         for fill in fills {
             market.book.take(order.terms.side, fill);
             if self
@@ -145,7 +160,6 @@ impl FillSimulator {
                 self.broker.expire(at, id, Reason::IocRemainder)
             }
             (Some(price), TimeInForce::Gtc | TimeInForce::Day) => {
-                let side = order.terms.side;
                 let ahead = market.book.size_ahead(side, price);
                 let locked = market.book.crosses(side, price);
                 market.resting.push(Resting {

@@ -4,8 +4,8 @@
 //! state except an occasional tree node. Every operation costs O(log levels) plus the orders that it fills.
 //!
 //! Rules in which venues differ, as this book has them:
-//! - Orders of the same account never trade with each other. When an incoming order meets one of its own account, the
-//!   incoming order's remainder expires and the resting one stays (Binance's `EXPIRE_TAKER`).
+//! - Orders of the same account never trade with each other. When an incoming order meets one of its own account, the resting
+//!   one expires and the incoming goes on (Binance's `EXPIRE_MAKER`): an exit is not kept from closing a position.
 //! - A stop order triggers on trades, not quotes; one whose stop price the last trade already reached triggers at once.
 //!   Stops triggered by one incoming order run after it, buys before sells, nearest stop price first, then oldest.
 //! - A modify that only lowers the size keeps the place in the queue; any other sends the order to the back of its new
@@ -216,7 +216,7 @@ impl OrderBook {
             if reach.size >= wanted || limit.is_some_and(|limit| beyond(side, limit, price)) {
                 break;
             }
-            let (size, met_own) = self
+            let size = self
                 .queues
                 .offered_to(account, level, wanted.0 - reach.size.0);
             if size > 0 {
@@ -224,9 +224,6 @@ impl OrderBook {
                     size: Size(reach.size.0 + size),
                     worst: Some(price),
                 };
-            }
-            if met_own {
-                break;
             }
         }
         reach
@@ -316,13 +313,11 @@ impl OrderBook {
             });
             return;
         }
-        let met_own = self.trade(&mut incoming, limit, out);
+        self.trade(&mut incoming, limit, out);
         if incoming.left == 0 {
             return;
         }
-        let reason = if met_own {
-            Reason::Venue
-        } else if !order.kind.has_price() {
+        let reason = if !order.kind.has_price() {
             Reason::NoLiquidity
         } else if order.time_in_force == TimeInForce::Ioc {
             Reason::IocRemainder
@@ -336,13 +331,13 @@ impl OrderBook {
         });
     }
 
-    /// Trades with the other side, best price and oldest order first. True if it met an order of its own account.
+    /// Trades with the other side, best price and oldest order first. Orders of its own account that it meets end.
     fn trade(
         &mut self,
         incoming: &mut Incoming,
         limit: Option<Price>,
         out: &mut Vec<MatchOutcome>,
-    ) -> bool {
+    ) {
         let BookOrder {
             id, account, side, ..
         } = incoming.working.order;
@@ -358,7 +353,12 @@ impl OrderBook {
             let slot = self.queues.front(level);
             let maker = *self.queues.working(slot);
             if account.is_some() && maker.order.account == account {
-                return true;
+                self.remove(slot);
+                out.push(MatchOutcome::Expired {
+                    id: maker.order.id,
+                    reason: Reason::Venue,
+                });
+                continue;
             }
             let size = incoming.left.min(maker.left().0);
             incoming.left -= size;
@@ -378,7 +378,6 @@ impl OrderBook {
                 self.mark(other, price);
             }
         }
-        false
     }
 
     fn note_trade(&mut self, price: Price) {

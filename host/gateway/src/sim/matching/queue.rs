@@ -156,29 +156,24 @@ impl Queues {
             .expect("a level is closed with its last order")
     }
 
-    /// Returns the size that a level offers an order of `account`, up to `wanted`, and whether an order of that account
-    /// stops it.
-    pub(super) fn offered_to(&self, account: Option<u32>, level: u32, wanted: i64) -> (i64, bool) {
+    /// Returns the size that a level offers an order of `account`, up to `wanted`: orders of that account end where it meets them.
+    pub(super) fn offered_to(&self, account: Option<u32>, level: u32, wanted: i64) -> i64 {
         let level = &self.levels[level as usize];
         if account.is_none() {
-            return (
-                i64::try_from(level.total).unwrap_or(i64::MAX).min(wanted),
-                false,
-            );
+            return i64::try_from(level.total).unwrap_or(i64::MAX).min(wanted);
         }
         let (mut found, mut next) = (0, level.oldest);
         while let Some(slot) = next.filter(|_| found < wanted) {
             let node = &self.nodes[slot as usize];
-            if node.working.order.account == account {
-                return (found, true);
+            if node.working.order.account != account {
+                found += node.working.left().0.min(wanted - found);
             }
-            found += node.working.left().0.min(wanted - found);
             next = match node.place {
                 Place::Resting { newer, .. } => newer,
                 Place::Waiting => None,
             };
         }
-        (found, false)
+        found
     }
 
     pub(super) fn open_level(&mut self, price: Price) -> u32 {

@@ -95,7 +95,7 @@ pub enum MatchOutcome {
     Expired {
         /// The order's id.
         id: u64,
-        /// Why; [`Reason::Venue`] where it met an order of its own account.
+        /// Why; [`Reason::Venue`] where an incoming order of its own account met it.
         reason: Reason,
     },
 }

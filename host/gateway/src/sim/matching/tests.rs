@@ -537,7 +537,6 @@ impl Naive {
             working.order,
             (self.list.clone(), self.last, self.range, out.len()),
         );
-        let mut met_own = false;
         while working.left().0 > 0 {
             let Some(at) = self.best_for(order.side) else {
                 break;
@@ -547,8 +546,12 @@ impl Naive {
                 break;
             }
             if order.account.is_some() && self.list[at].0.order.account == order.account {
-                met_own = true;
-                break;
+                let (maker, _) = self.list.remove(at);
+                out.push(MatchOutcome::Expired {
+                    id: maker.order.id,
+                    reason: Reason::Venue,
+                });
+                continue;
             }
             let maker = &mut self.list[at].0;
             let size = Size(maker.left().0.min(working.left().0));
@@ -578,7 +581,6 @@ impl Naive {
                 out.truncate(before.3);
                 Reason::FokUnfilled
             }
-            _ if met_own => Reason::Venue,
             (_, false) => Reason::NoLiquidity,
             (TimeInForce::Ioc, _) => Reason::IocRemainder,
             _ => return self.list.push((working, false)),

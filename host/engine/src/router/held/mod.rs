@@ -1,0 +1,467 @@
+//! Orders that the host holds, because a reduce-only order must never open a position.
+//!
+//! What a strategy has at work on the side that closes its position never exceeds the position while a reduce-only order is among
+//! it, in whichever order the venue fills. So a stop and a target of the whole position can both stand: the first leaves, the other is
+//! held. What is held, when it leaves and what ends it is a fold over the tape like the rest of the router.
+//!
+//! - **An exit** (reduce-only) that fits into the position, but not beside what is at work, is held. When its price is reached, the other
+//!   orders on its side are canceled, and what their confirmed ends leave of the position is sent. When there is room without that, it
+//!   leaves as it is. A held exit is cut down to the position as that shrinks, and ends with it.
+//! - **Any other order** that does not fit beside the exits at work is an exit too if it is no larger than the position. One that would
+//!   turn the position is denied, and the denial names an exit. If all of them are being canceled, it is held until they are gone.
+//!
+//! The price of a stop is reached by a trade, that of a limit by the best price of the other side; neither on stale data, and no quote
+//! that is crossed counts. A market order and one that can't rest has no price to wait for. A post-only order would not be one any more
+//! where its price is reached: it waits for room.
+
+use crate::middleware::Denial;
+use crate::port::Command;
+use crate::report::{ExitProblem, Notice};
+use crate::router::Router;
+use crate::router::market::Market;
+use crate::router::orders::{Held, OpenOrder, update_of};
+use tickdeck_model::{
+    ClientOrderId, InstrumentId, OrderStatus, OrderType, OrderUpdate, Price, Reason, Side, Size,
+    StrategyId, Submit, TimeInForce, Timestamp, VenueScope, VenueStatus,
+};
+
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
+
+/// The orders of a strategy on one side of an instrument.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    strategy: StrategyId,
+    instrument: InstrumentId,
+    side: Side,
+}
+
+impl Group {
+    fn of(id: ClientOrderId, order: &OpenOrder) -> Self {
+        Self {
+            strategy: id.strategy,
+            instrument: order.instrument,
+            side: order.side,
+        }
+    }
+
+    fn has(self, order: &OpenOrder) -> bool {
+        order.instrument == self.instrument && order.side == self.side
+    }
+}
+
+impl Router {
+    /// Whether the host holds an order that passed the checks, instead of sending it now.
+    ///
+    /// # Errors
+    /// It would turn the position, and exits are at work beside it.
+    pub(super) fn must_hold(
+        &self,
+        id: ClientOrderId,
+        live: &mut OpenOrder,
+    ) -> Result<bool, Denial> {
+        let group = Group::of(id, live);
+        let (size, closing) = (i128::from(live.left().0), self.closing(group));
+        if size <= closing - self.open(group, None) {
+            return Ok(false);
+        }
+        if live.reduce_only {
+            return Ok(true);
+        }
+        match self.staying_exit(group) {
+            Some(_) if size <= closing => {
+                live.reduce_only = true;
+                Ok(true)
+            }
+            Some(exit) => Err(conflict(exit)),
+            None => Ok(self.working_exits(group).next().is_some()),
+        }
+    }
+
+    /// Sends an order, or holds it; it passed the checks.
+    pub(super) fn place(
+        &mut self,
+        id: ClientOrderId,
+        order: &Submit,
+        (mut live, is_held): (OpenOrder, bool),
+        at: Timestamp,
+    ) {
+        live.held = is_held.then_some(Held {
+            order: *order,
+            since: at,
+            reached: false,
+        });
+        self.orders.add(id, live);
+        if is_held {
+            return self.watch(id, at);
+        }
+        let order = *order;
+        self.command(order.instrument, at, Command::Submit { id, order });
+    }
+
+    /// Checks a change of an order that works and is no exit: the exits beside it must still fit into the position.
+    ///
+    /// # Errors
+    /// They would not.
+    pub(super) fn check_beside_exits(
+        &self,
+        id: ClientOrderId,
+        live: &OpenOrder,
+        left: Size,
+    ) -> Result<(), Denial> {
+        let group = Group::of(id, live);
+        let room = self.closing(group) - self.open(group, Some(id));
+        if live.reduce_only || left <= live.left() || i128::from(left.0) <= room {
+            return Ok(());
+        }
+        match self.working_exits(group).next() {
+            Some((exit, _)) => Err(conflict(exit)),
+            None => Ok(()),
+        }
+    }
+
+    /// Changes an order that the host holds; the change passed the checks.
+    pub(super) fn modify_held(
+        &mut self,
+        id: ClientOrderId,
+        (price, size): (Price, Size),
+        at: Timestamp,
+    ) {
+        self.orders.change(id, |live| {
+            (live.price, live.size) = (price, size);
+            if let Some(held) = &mut live.held {
+                (held.order.price, held.order.size) = (price, size);
+            }
+        });
+        self.tell_change(id, Reason::Normal, at);
+        self.watch(id, at);
+        if let Some(live) = self.orders.get(id) {
+            self.settle(Group::of(id, live), at);
+        }
+    }
+
+    /// Ends an order that the host holds.
+    pub(super) fn end_held(
+        &mut self,
+        id: ClientOrderId,
+        status: OrderStatus,
+        reason: Reason,
+        at: Timestamp,
+    ) {
+        if let Some(live) = self.orders.get(id) {
+            let update = update_of(id, live, status, reason);
+            self.tell_unprotected(&update, at);
+            self.answers.push(at, update);
+        }
+        self.orders.end(id);
+    }
+
+    /// Looks at the orders held in an instrument, whose price has moved.
+    pub(super) fn watch_instrument(&mut self, instrument: InstrumentId, at: Timestamp) {
+        for id in self.orders.held_in(instrument) {
+            let held = self.orders.get(id).and_then(|live| live.held);
+            let is_over = |held: Held| {
+                let day_ended = at.div_euclid(DAY_NS) > held.since.div_euclid(DAY_NS);
+                held.order.time_in_force == TimeInForce::Day && day_ended
+            };
+            if held.is_some_and(is_over) {
+                self.end_held(id, OrderStatus::Expired, Reason::DayEnd, at);
+            } else {
+                self.watch(id, at);
+            }
+        }
+    }
+
+    /// Looks at the orders held beside one of which something was reported.
+    pub(super) fn settle_beside(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        at: Timestamp,
+    ) {
+        for side in [Side::Buy, Side::Sell] {
+            let group = Group {
+                strategy,
+                instrument,
+                side,
+            };
+            self.settle(group, at);
+        }
+    }
+
+    /// Tells of held exits whose price can't be watched, now that a venue or its data has this state.
+    pub(super) fn tell_unwatched(&mut self, status: &VenueStatus, at: Timestamp) {
+        let concerns = |instrument: &InstrumentId| {
+            let venue = self.instruments.get(instrument.index());
+            match status.scope {
+                VenueScope::Instrument => *instrument == status.instrument,
+                VenueScope::Venue => venue.is_some_and(|terms| terms.venue == status.venue),
+            }
+        };
+        let is_stale =
+            |instrument: &InstrumentId| self.markets.get(*instrument).is_some_and(|one| one.stale);
+        let instruments = self.orders.holding().filter(concerns).filter(is_stale);
+        let held: Vec<ClientOrderId> = instruments
+            .flat_map(|instrument| self.orders.held_in(instrument))
+            .collect();
+        for order in held {
+            let problem = ExitProblem::Unwatched;
+            self.outbox.notice(at, Notice::Exit { order, problem });
+        }
+    }
+
+    /// Tells of an exit or stop that ends although the position stands and its strategy did not ask for it.
+    pub(super) fn tell_unprotected(&mut self, update: &OrderUpdate, at: Timestamp) {
+        let order = ClientOrderId {
+            strategy: update.strategy,
+            number: update.order,
+        };
+        let has_ended = matches!(
+            update.status,
+            OrderStatus::Rejected | OrderStatus::Canceled | OrderStatus::Expired
+        );
+        let Some(live) = self.orders.get(order).filter(|_| has_ended) else {
+            return;
+        };
+        let reason = live.host_cancel.unwrap_or(update.reason);
+        let is_asked_for = matches!(reason, Reason::Normal | Reason::ReduceOnly);
+        let protects = live.reduce_only || live.kind.has_stop();
+        if protects && !is_asked_for && self.closing(Group::of(order, live)) > 0 {
+            let problem = ExitProblem::Ended { reason };
+            self.outbox.notice(at, Notice::Exit { order, problem });
+        }
+    }
+
+    /// Tells of an exit that opened a position: its venue filled more than it was left.
+    pub(super) fn tell_overfilled(&mut self, order: ClientOrderId, at: Timestamp) {
+        let Some(live) = self.orders.get(order).filter(|live| live.reduce_only) else {
+            return;
+        };
+        if self.closing(Group::of(order, live)) < 0 {
+            let problem = ExitProblem::Overfilled;
+            self.outbox.notice(at, Notice::Exit { order, problem });
+        }
+    }
+
+    // --- private -------------------------------------------------------------------------------------------------
+
+    /// What an order of this side can close; below zero if the position is on the same side.
+    fn closing(&self, group: Group) -> i128 {
+        let book = self.portfolio.book(group.strategy);
+        let position = book.map_or(Size::ZERO, |book| book.position_size(group.instrument));
+        -i128::from(position.0) * i128::from(group.side.sign())
+    }
+
+    /// What the group's orders may fill, without the exits that are held.
+    fn open(&self, group: Group, except: Option<ClientOrderId>) -> i128 {
+        let (buys, sells) = self
+            .orders
+            .exposure(group.strategy, group.instrument, except);
+        i128::from(match group.side {
+            Side::Buy => buys.0,
+            Side::Sell => sells.0,
+        })
+    }
+
+    /// What is at work of the group, which leaves out what is held.
+    fn working(&self, group: Group) -> i128 {
+        let orders = self.orders.of(group.strategy);
+        let working = orders.filter(|(_, live)| group.has(live) && live.held.is_none());
+        working.map(|(_, live)| i128::from(live.left().0)).sum()
+    }
+
+    /// The exits of the group that are at work.
+    fn working_exits(&self, group: Group) -> impl Iterator<Item = (ClientOrderId, &OpenOrder)> {
+        // Most strategies have none, and some have thousands of other orders.
+        let has_exits = self.orders.has_exits(group.strategy, group.instrument);
+        let orders = has_exits.then(|| self.orders.of(group.strategy));
+        let is_it =
+            move |live: &OpenOrder| group.has(live) && live.reduce_only && live.held.is_none();
+        let orders = orders.into_iter().flatten();
+        orders.filter(move |(_, live)| is_it(live))
+    }
+
+    /// An exit of the group that is at work and not being canceled.
+    fn staying_exit(&self, group: Group) -> Option<ClientOrderId> {
+        let mut exits = self.working_exits(group);
+        exits.find_map(|(id, live)| (!live.cancel_sent).then_some(id))
+    }
+
+    /// Reports the new terms of an order that the host holds.
+    fn tell_change(&mut self, id: ClientOrderId, reason: Reason, at: Timestamp) {
+        self.orders.change(id, |live| live.own_changes += 1);
+        self.tell(id, OrderStatus::Replaced, reason, at);
+    }
+
+    /// Reports the state of an order that the host holds.
+    fn tell(&mut self, id: ClientOrderId, status: OrderStatus, reason: Reason, at: Timestamp) {
+        if let Some(live) = self.orders.get(id) {
+            self.answers.push(at, update_of(id, live, status, reason));
+        }
+    }
+
+    /// Lets a held exit go if the market has reached it.
+    fn watch(&mut self, id: ClientOrderId, at: Timestamp) {
+        let Some((live, held)) = self
+            .orders
+            .get(id)
+            .and_then(|live| Some((live, live.held?)))
+        else {
+            return;
+        };
+        let market = self.markets.get(live.instrument);
+        if !live.reduce_only || held.reached || !reaches(market, &held.order) {
+            return;
+        }
+        let group = Group::of(id, live);
+        let has_stop = live.kind.has_stop();
+        self.orders.change(id, |live| {
+            live.triggered |= has_stop;
+            if let Some(held) = &mut live.held {
+                held.reached = true;
+                held.order.kind = match held.order.kind {
+                    OrderType::Stop => OrderType::Market,
+                    OrderType::StopLimit => OrderType::Limit,
+                    other => other,
+                };
+                held.order.stop_price = Price::ZERO;
+            }
+        });
+        if has_stop {
+            self.tell(id, OrderStatus::Triggered, Reason::Normal, at);
+        }
+        self.settle(group, at);
+    }
+
+    /// Cancels what is at work of the group.
+    fn yield_to(&mut self, group: Group, at: Timestamp, wanted: impl Fn(&OpenOrder) -> bool) {
+        self.cancel_where(group.strategy, at, Reason::ReduceOnly, |live| {
+            group.has(live) && live.held.is_none() && wanted(live)
+        });
+    }
+
+    /// Cuts the held exits of a group down to the position, and sends what there is room for.
+    fn settle(&mut self, group: Group, at: Timestamp) {
+        let held: Vec<ClientOrderId> = {
+            let held = self.orders.held_in(group.instrument).into_iter();
+            let is_it = |id: &ClientOrderId| {
+                id.strategy == group.strategy
+                    && self.orders.get(*id).is_some_and(|live| group.has(live))
+            };
+            held.filter(is_it).collect()
+        };
+        if held.is_empty() {
+            return;
+        }
+        let closing = self.closing(group).max(0);
+        let mut exits: Vec<(bool, ClientOrderId)> = Vec::new();
+        let mut others = Vec::new();
+        for id in held {
+            let Some(live) = self.orders.get(id) else {
+                continue;
+            };
+            if !live.reduce_only {
+                others.push(id);
+            } else if closing == 0 {
+                self.end_held(id, OrderStatus::Canceled, Reason::ReduceOnly, at);
+            } else {
+                if i128::from(live.left().0) > closing {
+                    self.cut_to(id, closing, at);
+                }
+                let is_reached = self.orders.get(id).is_some_and(OpenOrder::is_reached);
+                exits.push((!is_reached, id));
+            }
+        }
+        if self.gate.is_stopping() {
+            return;
+        }
+        // Those whose price was reached come first, each in the order of their numbers.
+        exits.sort_unstable();
+        let mut room = closing - self.working(group);
+        for (waits, id) in exits {
+            let left = self.left(id);
+            if left <= room {
+                self.release(id, at);
+                room -= left;
+            } else if !waits {
+                // It goes once their ends are confirmed, cut down by what they still fill.
+                self.yield_to(group, at, |other| !other.takes_any_price());
+            }
+        }
+        for id in others {
+            let left = self.left(id);
+            if left <= room || self.working_exits(group).next().is_none() {
+                self.release(id, at);
+                room -= left;
+            } else if self.staying_exit(group).is_some() {
+                // The venue refused to cancel it.
+                self.end_held(id, OrderStatus::Canceled, Reason::ReduceOnly, at);
+            }
+        }
+    }
+
+    fn left(&self, id: ClientOrderId) -> i128 {
+        let live = self.orders.get(id);
+        live.map_or(0, |live| i128::from(live.left().0))
+    }
+
+    /// Sends an order that the host held.
+    fn release(&mut self, id: ClientOrderId, at: Timestamp) {
+        let mut sent = None;
+        self.orders.change(id, |live| sent = live.held.take());
+        if let Some(Held { order, .. }) = sent {
+            self.command(order.instrument, at, Command::Submit { id, order });
+        }
+    }
+
+    /// Makes a held order smaller.
+    fn cut_to(&mut self, id: ClientOrderId, size: i128, at: Timestamp) {
+        let size = Size(i64::try_from(size).unwrap_or(i64::MAX));
+        self.orders.change(id, |live| {
+            live.size = size;
+            if let Some(held) = &mut live.held {
+                held.order.size = size;
+            }
+        });
+        self.tell_change(id, Reason::ReduceOnly, at);
+    }
+}
+
+fn conflict(exit: ClientOrderId) -> Denial {
+    Denial {
+        reason: Reason::ReduceOnly,
+        values: format!(
+            "exit {} is at work, and beside this order it could open a position: cancel it first",
+            exit.number
+        ),
+    }
+}
+
+/// Whether the market has reached the price of a held exit.
+fn reaches(market: Option<&Market>, order: &Submit) -> bool {
+    let cannot_rest = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+    if order.kind == OrderType::Market || cannot_rest {
+        return true;
+    }
+    let Some(market) = market.filter(|market| !market.stale) else {
+        return false;
+    };
+    // How much further than `to` a price is, in the direction in which a price moves against this side's buyer or seller.
+    let beyond = |price: Price, to: Price| (price.0 - to.0).saturating_mul(order.side.sign());
+    if order.kind.has_stop() {
+        return market
+            .last
+            .is_some_and(|last| beyond(last, order.stop_price) >= 0);
+    }
+    let Some((quote, _)) = market.quote.filter(|_| !order.post_only) else {
+        return false;
+    };
+    let (near, far) = match order.side {
+        Side::Buy => (quote.bid, quote.ask),
+        Side::Sell => (quote.ask, quote.bid),
+    };
+    let is_crossed = near.0 > 0 && beyond(near, far) >= 0;
+    far.0 > 0 && !is_crossed && beyond(far, order.price) <= 0
+}
+
+#[cfg(test)]
+mod tests;
