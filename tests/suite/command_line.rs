@@ -44,7 +44,7 @@ fn demo_prints_one_object_with_every_figure_and_the_same_hashes_for_any_number_o
         "the demo must trade: {one}"
     );
     let strategies = one["strategies"].as_array().unwrap();
-    assert_eq!(strategies.len(), 4, "{one}");
+    assert_eq!(strategies.len(), EXAMPLES.len(), "{one}");
     for strategy in strategies {
         for key in [
             "name",

@@ -19,7 +19,7 @@ fn sim(seed: u64, workers: usize, batch: usize) -> String {
 fn hurried(names: &[&str]) -> String {
     let parameters = [
         ("ema-cross", "fast = 5\nslow = 12"),
-        ("breakout", "bars = 3\ntarget_bps = 2\nstop_bps = 1"),
+        ("breakout", "bars = 2\ntarget_bps = 1\nstop_bps = 1"),
         ("pairs", "period = 12\nsample_ms = 10\nentry = 1.2"),
     ];
     let sections = parameters.iter().filter(|(name, _)| names.contains(name));

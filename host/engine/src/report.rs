@@ -42,6 +42,8 @@ pub enum ExitProblem {
     },
     /// The host holds it, and can't watch its price: the data is stale, or the venue down.
     Unwatched,
+    /// Its price was reached, and the venue does not cancel what has the room that it needs.
+    Stuck,
     /// It opened a position: the venue filled more than was left to close.
     Overfilled,
 }

@@ -301,10 +301,10 @@ fn orders_of_ours_never_trade_with_each_other_and_the_one_that_rests_yields() {
         played(&market, terms(), &commands(sell(1.0, 99.0))),
         "accepted, accepted, expired venue 0/1, fill 1@99 taker"
     );
-    // It does not reach ours.
+    // It does not reach ours, which a trade of others then does.
     assert_eq!(
         played(&market, terms(), &commands(sell(1.0, 100.5))),
-        "accepted, accepted"
+        "accepted, accepted, fill 1@100 maker"
     );
 }
 

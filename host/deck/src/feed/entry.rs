@@ -112,6 +112,9 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
                     "is held, and its price can't be watched: the data is stale or the venue down"
                         .to_owned()
                 }
+                ExitProblem::Stuck => {
+                    "waits for orders beside it that the venue does not cancel".to_owned()
+                }
                 ExitProblem::Overfilled => {
                     "opened a position: the venue filled more than was left to close".to_owned()
                 }

@@ -13,7 +13,7 @@ use tickdeck_model::{
 };
 
 /// Cancels of one order that a venue may refuse before the host leaves it to the operator.
-const MOST_CANCELS: u32 = 5;
+pub(super) const MOST_CANCELS: u32 = 5;
 
 impl Router {
     /// Carries out an action.
@@ -87,10 +87,23 @@ impl Router {
         };
         let mut live = OpenOrder::of(order);
         live.reduce_only |= self.mode_of(place) == Mode::Reduce;
-        let verdict = self.check(place, at, order.instrument, None, |middleware, at| {
-            middleware.check(order, at)
-        });
-        match verdict.and_then(|()| self.must_hold(id, &mut live)) {
+        // Before the checks, which count what they let pass; those of the mode come first all the same.
+        let is_held = self.must_hold(id, order, &mut live);
+        let may_pass = !self.gate.is_killed() && self.mode_of(place) != Mode::Pause;
+        let marked = Submit {
+            reduce_only: live.reduce_only,
+            ..*order
+        };
+        let verdict = match is_held {
+            Err(denial) if may_pass => Err(denial),
+            is_held => {
+                let verdict = self.check(place, at, order.instrument, None, |middleware, at| {
+                    middleware.check(&marked, at)
+                });
+                verdict.and(is_held)
+            }
+        };
+        match verdict {
             Err(denial) => {
                 self.answers
                     .push(at, answer(OrderStatus::Denied, denial.reason));
@@ -171,7 +184,7 @@ impl Router {
         self.answers.push(at, refused);
     }
 
-    fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {
+    pub(super) fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {
         if reason != Reason::Normal {
             self.orders
                 .change(id, |live| live.host_cancel = Some(reason));
@@ -205,9 +218,12 @@ impl Router {
         let live = self
             .orders
             .get(id)
-            .filter(|live| live.host_cancels < MOST_CANCELS);
-        if let Some(reason) = live.and_then(|live| live.host_cancel) {
-            self.cancel(id, at, reason);
+            .filter(|live| live.host_cancels < MOST_CANCELS && !live.cancel_sent);
+        match live.and_then(|live| live.host_cancel) {
+            // An exit that still needs the room has asked again.
+            Some(Reason::ReduceOnly) => self.orders.change(id, |live| live.host_cancel = None),
+            Some(reason) => self.cancel(id, at, reason),
+            None => {}
         }
     }
 

@@ -105,6 +105,10 @@ impl Router {
                 for id in ids {
                     self.cancel_where(id, at, Reason::StrategyEnded, |_| true);
                 }
+                let ids: Vec<StrategyId> = self.strategies.iter().map(|one| one.id).collect();
+                for id in ids {
+                    self.end_unwatched(id, at);
+                }
             }
         }
     }

@@ -12,10 +12,19 @@ pub(crate) struct Market {
     pub(crate) quote: Option<(Quote, Timestamp)>,
     pub(crate) last: Option<Price>,
     pub(crate) stale: bool,
+    /// Whether there was a quote since the data was last stale, and a trade.
+    pub(crate) is_quoted: bool,
+    pub(crate) has_traded: bool,
     pub(crate) events: u64,
 }
 
 impl Market {
+    fn set_stale(&mut self, stale: bool) {
+        self.stale = stale;
+        self.is_quoted &= !stale;
+        self.has_traded &= !stale;
+    }
+
     /// The mid price, or whichever price there is.
     pub(crate) fn mark(&self) -> Option<Price> {
         match self.quote {
@@ -75,8 +84,14 @@ impl Markets {
         // The book is not kept here.
         if event.kind() != Kind::Book {
             match event.view() {
-                View::Quote(quote) => market.quote = Some((*quote, event.ts_host)),
-                View::Trade(trade) => market.last = Some(trade.price),
+                View::Quote(quote) => {
+                    market.quote = Some((*quote, event.ts_host));
+                    market.is_quoted = !market.stale;
+                }
+                View::Trade(trade) => {
+                    market.last = Some(trade.price);
+                    market.has_traded = !market.stale;
+                }
                 _ => {}
             }
         }
@@ -98,13 +113,13 @@ impl Markets {
         match status.scope {
             VenueScope::Instrument => {
                 if let Some(market) = self.0.get_mut(status.instrument.index()) {
-                    market.stale = stale;
+                    market.set_stale(stale);
                 }
             }
             VenueScope::Venue => {
                 for (at, market) in self.0.iter_mut().enumerate() {
                     if venue_of(InstrumentId(at as u32)) == Some(status.venue) {
-                        market.stale = stale;
+                        market.set_stale(stale);
                     }
                 }
             }

@@ -154,8 +154,11 @@ impl Router {
                     strategy: fill.strategy,
                     number: fill.order,
                 };
-                self.tell_overfilled(order, event.ts_host);
+                self.tell_overfilled(&fill, event.ts_host);
                 self.orders.fill(order, fill.size);
+                if self.orders.has_exits(fill.strategy, fill.instrument) {
+                    self.trim(fill.strategy, fill.instrument, event.ts_host);
+                }
                 if self.orders.is_holding(fill.instrument) {
                     self.settle_beside(fill.strategy, fill.instrument, event.ts_host);
                 }

@@ -7,6 +7,9 @@ use tickdeck_model::{
     Reason, Side, Size, StrategyId, Submit, Timestamp,
 };
 
+/// Reduce-only orders that are remembered after their end.
+const MOST_ENDED: usize = 256;
+
 /// What the host needs to send an order that it holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Held {
@@ -84,6 +87,15 @@ impl OpenOrder {
     /// Whether it executes at whatever price there is.
     pub(crate) fn takes_any_price(&self) -> bool {
         self.kind == OrderType::Market || (self.kind == OrderType::Stop && self.triggered)
+    }
+
+    /// The size that may still be filled once the venue has answered what it was asked.
+    pub(crate) fn expected_left(&self) -> Size {
+        let size = self.asked.back().copied().unwrap_or(self.size);
+        match self.cancel_sent {
+            true => Size::ZERO,
+            false => Size((size.0 - self.filled.0).max(0)),
+        }
     }
 
     /// Applies an update that does not end the order. `own`: it may be an answer of the host.
@@ -166,6 +178,8 @@ pub(crate) struct Orders {
     open: BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
     /// Those that the host holds.
     held: BTreeMap<InstrumentId, BTreeSet<ClientOrderId>>,
+    /// The reduce-only orders that ended last: a fill of one may be on its way.
+    ended_exits: VecDeque<ClientOrderId>,
 }
 
 /// What a strategy's orders in an instrument may still buy and sell. Wide enough for any number of orders of any size.
@@ -247,6 +261,11 @@ impl Orders {
         )
     }
 
+    /// Whether an order that ended lately was reduce-only.
+    pub(crate) fn was_exit(&self, id: ClientOrderId) -> bool {
+        self.ended_exits.contains(&id)
+    }
+
     /// Whether a strategy has reduce-only orders in an instrument.
     pub(crate) fn has_exits(&self, strategy: StrategyId, instrument: InstrumentId) -> bool {
         let open = self.open.get(&(strategy, instrument));
@@ -305,6 +324,10 @@ impl Orders {
     /// Removes an order that is done.
     pub(crate) fn end(&mut self, id: ClientOrderId) {
         if let Some(live) = self.live.remove(&id) {
+            if live.reduce_only {
+                self.ended_exits.truncate(MOST_ENDED - 1);
+                self.ended_exits.push_front(id);
+            }
             let share = Share::of(&live);
             self.count(id, (live.instrument, live.side), share, Share::default());
         }

@@ -12,6 +12,9 @@ use tickdeck_model::{Price, Size};
 /// Maximum number of tickers and tops kept; at 100 ms between depth events this is minutes of one stream without the other.
 const MAX_KEPT: usize = 8_192;
 
+/// Rising ids in a row, all below the newest, that show that the newest is wrong: a changed digit, or ids that began anew.
+const MAX_BELOW: u32 = 8;
+
 /// Best bid and ask with their sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Top {
@@ -75,6 +78,8 @@ struct Known {
 pub struct TopCheck {
     tickers: VecDeque<Known>,
     tops: VecDeque<(u64, Top)>,
+    /// Rising tickers in a row below the newest: how many, and the id of the last.
+    below: (u32, u64),
 }
 
 impl TopCheck {
@@ -82,6 +87,7 @@ impl TopCheck {
     pub fn clear(&mut self) {
         self.tickers.clear();
         self.tops.clear();
+        self.below = (0, 0);
     }
 
     /// Forgets the tops of a book that another one replaces.
@@ -89,23 +95,31 @@ impl TopCheck {
         self.tops.clear();
     }
 
-    /// Records a ticker. One whose id goes back is ignored.
-    pub fn ticker(&mut self, ticker: &BookTicker) {
-        if self
-            .tickers
-            .back()
-            .is_some_and(|newest| newest.id >= ticker.update_id)
-        {
-            return;
+    /// Records a ticker; returns whether it counts. One whose id goes back is ignored; several in a row that rise show that the newest
+    /// was wrong, and replace it.
+    pub fn ticker(&mut self, ticker: &BookTicker) -> bool {
+        let id = ticker.update_id;
+        if self.tickers.back().is_some_and(|newest| newest.id >= id) {
+            let (count, last) = self.below;
+            self.below = match id > last {
+                true => (count + 1, id),
+                false => (1, id),
+            };
+            if self.below.0 < MAX_BELOW {
+                return false;
+            }
+            self.tickers.clear();
         }
+        self.below = (0, 0);
         if self.tickers.len() == MAX_KEPT {
             self.tickers.pop_front();
         }
         self.tickers.push_back(Known {
-            id: ticker.update_id,
+            id,
             top: Top::of_ticker(ticker),
             has_hole_behind: false,
         });
+        true
     }
 
     /// Notes that a ticker may be missing here.
@@ -221,6 +235,20 @@ mod tests {
             top_check.depth(last_id, top(bid));
             let said = top_check.next_verdict();
             assert_eq!(said == Some(TopVerdict::Unchecked), verdict, "{last_id}");
+        }
+    }
+
+    #[test]
+    fn one_ticker_with_an_id_far_ahead_does_not_silence_the_others() {
+        let mut top_check = TopCheck::default();
+        top_check.ticker(&ticker(1_000_000, 5));
+        let accepted = (1..20).filter(|id| top_check.ticker(&ticker(*id, 6)));
+        assert_eq!(accepted.count(), 20 - MAX_BELOW as usize);
+        top_check.depth(18, top(6));
+        assert_eq!(top_check.next_verdict(), Some(TopVerdict::Agrees));
+        // Repeated ones are no rise.
+        for _ in 0..50 {
+            assert!(!top_check.ticker(&ticker(7, 6)));
         }
     }
 }

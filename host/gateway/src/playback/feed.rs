@@ -152,6 +152,9 @@ impl Feed {
             Frame::Snapshot(snapshot) => {
                 check_room(sync, &self.levels)?;
                 let step = sync.snapshot(at, snapshot, &self.levels, &mut self.bodies);
+                if matches!(step, SyncStep::Synced(_)) {
+                    *unreadable = 0;
+                }
                 (at, Some(step))
             }
             Frame::BookTicker(ticker) => {
@@ -193,7 +196,7 @@ impl Feed {
                 continue;
             }
             book.sync.quote_may_be_missing();
-            book.unreadable += u32::from(may_be_a_diff);
+            book.unreadable = (book.unreadable).saturating_add(u32::from(may_be_a_diff));
             if may_be_a_diff
                 && book.unreadable >= MAX_UNREADABLE
                 && let Some(SyncStep::Contradicted(what)) =

@@ -339,7 +339,8 @@ pub mod tickdeck {
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum OrderStatus {
-                /// The order passed the host's checks and was sent to the venue.
+                /// The order passed the host's checks and was sent to the venue, or the host holds it: a `reduce-only` order beside others, until
+                /// there is room for it or the market reaches its price.
                 Submitted,
                 /// The order works at the venue.
                 Accepted,
@@ -2002,7 +2003,9 @@ pub mod tickdeck {
                 pub time_in_force: TimeInForce,
                 /// The venue rejects the order instead of letting it trade at once. Only for limit orders.
                 pub post_only: bool,
-                /// The host denies the order if it could open or increase a position.
+                /// The order only closes the strategy's own position, in whichever order the venue fills. The host denies it if it is larger than
+                /// the position. If it is not, but what is at work on its side would leave no room for it, the host holds it, and sends it when
+                /// there is room, or in place of the others when the market reaches its price. So a stop and a target can both stand.
                 pub reduce_only: bool,
                 /// Above zero, in whole lots.
                 pub size: Size,

@@ -339,7 +339,8 @@ pub mod tickdeck {
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum OrderStatus {
-                /// The order passed the host's checks and was sent to the venue.
+                /// The order passed the host's checks and was sent to the venue, or the host holds it: a `reduce-only` order beside others, until
+                /// there is room for it or the market reaches its price.
                 Submitted,
                 /// The order works at the venue.
                 Accepted,

@@ -14,21 +14,26 @@
 //! that is crossed counts. A market order and one that can't rest has no price to wait for. A post-only order would not be one any more
 //! where its price is reached: it waits for room.
 
+use crate::handle::Mode;
 use crate::middleware::Denial;
 use crate::port::Command;
 use crate::report::{ExitProblem, Notice};
 use crate::router::Router;
+use crate::router::actions::MOST_CANCELS;
 use crate::router::market::Market;
 use crate::router::orders::{Held, OpenOrder, update_of};
+use std::cmp::Reverse;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderStatus, OrderType, OrderUpdate, Price, Reason, Side, Size,
-    StrategyId, Submit, TimeInForce, Timestamp, VenueScope, VenueStatus,
+    ClientOrderId, Fill, InstrumentId, OrderStatus, OrderType, OrderUpdate, Price, Reason, Side,
+    Size, StrategyId, Submit, TimeInForce, Timestamp, VenueScope, VenueStatus,
 };
 
+/// Orders that the host holds on one side of an instrument for one strategy.
+const MOST_HELD: usize = 64;
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
 /// The orders of a strategy on one side of an instrument.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Group {
     strategy: StrategyId,
     instrument: InstrumentId,
@@ -50,31 +55,41 @@ impl Group {
 }
 
 impl Router {
-    /// Whether the host holds an order that passed the checks, instead of sending it now.
+    /// Whether the host holds an order instead of sending it now, if it passes the checks. One that closes the position at once becomes
+    /// an exit beside others.
     ///
     /// # Errors
-    /// It would turn the position, and exits are at work beside it.
+    /// It is no exit, and exits are at work beside it; or too many orders are held.
     pub(super) fn must_hold(
         &self,
         id: ClientOrderId,
+        order: &Submit,
         live: &mut OpenOrder,
     ) -> Result<bool, Denial> {
         let group = Group::of(id, live);
         let (size, closing) = (i128::from(live.left().0), self.closing(group));
-        if size <= closing - self.open(group, None) {
+        let is_awaited = self.awaits_room(group);
+        if size <= closing - self.open(group, None) && !is_awaited {
             return Ok(false);
         }
-        if live.reduce_only {
-            return Ok(true);
+        let works_exit = self.working_exits(group).next().is_some();
+        if !live.reduce_only && size <= closing && cannot_rest(order) && works_exit {
+            live.reduce_only = true;
         }
-        match self.staying_exit(group) {
-            Some(_) if size <= closing => {
-                live.reduce_only = true;
-                Ok(true)
-            }
-            Some(exit) => Err(conflict(exit)),
-            None => Ok(self.working_exits(group).next().is_some()),
+        let is_held = match live.reduce_only {
+            true => true,
+            false => match self.staying_exit(group) {
+                Some(exit) => return Err(conflict(exit, size <= closing)),
+                None => works_exit || is_awaited,
+            },
+        };
+        if is_held && self.held_of(group).len() >= MOST_HELD {
+            return Err(Denial {
+                reason: Reason::ReduceOnly,
+                values: format!("{MOST_HELD} orders of this side are held already: cancel some"),
+            });
         }
+        Ok(is_held)
     }
 
     /// Sends an order, or holds it; it passed the checks.
@@ -114,7 +129,7 @@ impl Router {
             return Ok(());
         }
         match self.working_exits(group).next() {
-            Some((exit, _)) => Err(conflict(exit)),
+            Some((exit, _)) => Err(conflict(exit, false)),
             None => Ok(()),
         }
     }
@@ -130,6 +145,8 @@ impl Router {
             (live.price, live.size) = (price, size);
             if let Some(held) = &mut live.held {
                 (held.order.price, held.order.size) = (price, size);
+                // The market has not reached the new price.
+                held.reached &= held.order.kind == OrderType::Market;
             }
         });
         self.tell_change(id, Reason::Normal, at);
@@ -157,6 +174,7 @@ impl Router {
 
     /// Looks at the orders held in an instrument, whose price has moved.
     pub(super) fn watch_instrument(&mut self, instrument: InstrumentId, at: Timestamp) {
+        let mut groups: Vec<Group> = Vec::new();
         for id in self.orders.held_in(instrument) {
             let held = self.orders.get(id).and_then(|live| live.held);
             let is_over = |held: Held| {
@@ -165,8 +183,38 @@ impl Router {
             };
             if held.is_some_and(is_over) {
                 self.end_held(id, OrderStatus::Expired, Reason::DayEnd, at);
-            } else {
-                self.watch(id, at);
+            } else if let Some(group) = self.mark_reached(id, at)
+                && !groups.contains(&group)
+            {
+                groups.push(group);
+            }
+        }
+        for group in groups {
+            self.settle(group, at);
+        }
+    }
+
+    /// Ends the orders that the host holds for a strategy whose orders stay when it ends: the host will not be there to watch them. One
+    /// whose price was reached still leaves.
+    pub(super) fn end_unwatched(&mut self, strategy: StrategyId, at: Timestamp) {
+        let orders = self.orders.of(strategy);
+        let waiting = orders.filter(|(_, live)| live.held.is_some_and(|held| !held.reached));
+        let ids: Vec<ClientOrderId> = waiting.map(|(id, _)| id).collect();
+        for id in ids {
+            self.end_held(id, OrderStatus::Canceled, Reason::StrategyEnded, at);
+        }
+    }
+
+    /// Makes the exits at work fit into the position again after a fill that nobody expected, of an order that had ended.
+    pub(super) fn trim(&mut self, strategy: StrategyId, instrument: InstrumentId, at: Timestamp) {
+        for side in [Side::Buy, Side::Sell] {
+            let group = Group {
+                strategy,
+                instrument,
+                side,
+            };
+            if self.working_exits(group).next().is_some() {
+                self.make_room(group, 0, at);
             }
         }
     }
@@ -223,7 +271,8 @@ impl Router {
             return;
         };
         let reason = live.host_cancel.unwrap_or(update.reason);
-        let is_asked_for = matches!(reason, Reason::Normal | Reason::ReduceOnly);
+        let is_own = live.cancel_sent || live.held.is_some();
+        let is_asked_for = reason == Reason::ReduceOnly || (reason == Reason::Normal && is_own);
         let protects = live.reduce_only || live.kind.has_stop();
         if protects && !is_asked_for && self.closing(Group::of(order, live)) > 0 {
             let problem = ExitProblem::Ended { reason };
@@ -232,11 +281,19 @@ impl Router {
     }
 
     /// Tells of an exit that opened a position: its venue filled more than it was left.
-    pub(super) fn tell_overfilled(&mut self, order: ClientOrderId, at: Timestamp) {
-        let Some(live) = self.orders.get(order).filter(|live| live.reduce_only) else {
-            return;
+    pub(super) fn tell_overfilled(&mut self, fill: &Fill, at: Timestamp) {
+        let order = ClientOrderId {
+            strategy: fill.strategy,
+            number: fill.order,
         };
-        if self.closing(Group::of(order, live)) < 0 {
+        let group = Group {
+            strategy: fill.strategy,
+            instrument: fill.instrument,
+            side: fill.side,
+        };
+        let live = self.orders.get(order);
+        let is_exit = live.map_or(self.orders.was_exit(order), |live| live.reduce_only);
+        if is_exit && self.closing(group) < 0 {
             let problem = ExitProblem::Overfilled;
             self.outbox.notice(at, Notice::Exit { order, problem });
         }
@@ -301,19 +358,22 @@ impl Router {
 
     /// Lets a held exit go if the market has reached it.
     fn watch(&mut self, id: ClientOrderId, at: Timestamp) {
-        let Some((live, held)) = self
-            .orders
-            .get(id)
-            .and_then(|live| Some((live, live.held?)))
-        else {
-            return;
-        };
+        if let Some(group) = self.mark_reached(id, at) {
+            self.settle(group, at);
+        }
+    }
+
+    /// Notes that the market has reached a held exit; returns its group if it just has.
+    fn mark_reached(&mut self, id: ClientOrderId, at: Timestamp) -> Option<Group> {
+        let live = self.orders.get(id)?;
+        let held = live.held?;
         let market = self.markets.get(live.instrument);
-        if !live.reduce_only || held.reached || !reaches(market, &held.order) {
-            return;
+        let waits = live.reduce_only && !held.reached && !self.gate.is_stopping();
+        if !waits || !reaches(market, &held.order) {
+            return None;
         }
         let group = Group::of(id, live);
-        let has_stop = live.kind.has_stop();
+        let has_stop = live.kind.has_stop() && !live.triggered;
         self.orders.change(id, |live| {
             live.triggered |= has_stop;
             if let Some(held) = &mut live.held {
@@ -329,26 +389,84 @@ impl Router {
         if has_stop {
             self.tell(id, OrderStatus::Triggered, Reason::Normal, at);
         }
-        self.settle(group, at);
+        Some(group)
     }
 
-    /// Cancels what is at work of the group.
-    fn yield_to(&mut self, group: Group, at: Timestamp, wanted: impl Fn(&OpenOrder) -> bool) {
-        self.cancel_where(group.strategy, at, Reason::ReduceOnly, |live| {
-            group.has(live) && live.held.is_none() && wanted(live)
+    /// Has what is at work of the group leave room for `size`: first what is no stop, the newest first. What is larger than needed
+    /// is made smaller. Returns whether there will be room.
+    fn make_room(&mut self, group: Group, size: i128, at: Timestamp) -> bool {
+        let working = self.orders.of(group.strategy);
+        let working = working.filter(|(_, live)| group.has(live) && live.held.is_none());
+        let mut expected = 0;
+        let mut yielding: Vec<(bool, Reverse<ClientOrderId>, i128)> = Vec::new();
+        for (id, live) in working {
+            let left = i128::from(live.expected_left().0);
+            expected += left;
+            let may_ask = !live.cancel_sent && live.host_cancels < MOST_CANCELS;
+            if left > 0 && may_ask && !live.takes_any_price() {
+                yielding.push((live.kind.has_stop(), Reverse(id), left));
+            }
+        }
+        yielding.sort_unstable();
+        let mut need = size + expected - self.closing(group).max(0);
+        for (_, Reverse(id), left) in yielding {
+            if need <= 0 {
+                break;
+            }
+            if left <= need {
+                self.cancel(id, at, Reason::ReduceOnly);
+            } else {
+                self.shrink(id, left - need, at);
+            }
+            need -= left;
+        }
+        need <= 0
+    }
+
+    /// Asks the venue to leave only so much of an order.
+    fn shrink(&mut self, id: ClientOrderId, left: i128, at: Timestamp) {
+        let mut changed = None;
+        self.orders.change(id, |live| {
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            let size = Size(live.filled.0.saturating_add(left));
+            live.asked.push_back(size);
+            live.host_cancels += 1;
+            changed = Some((live.instrument, live.price, size));
         });
+        self.tell(id, OrderStatus::PendingModify, Reason::ReduceOnly, at);
+        if let Some((instrument, price, size)) = changed {
+            let modify = Command::Modify {
+                id,
+                instrument,
+                price,
+                size,
+            };
+            self.command(instrument, at, modify);
+        }
+    }
+
+    /// The orders of the group that the host holds.
+    fn held_of(&self, group: Group) -> Vec<ClientOrderId> {
+        let held = self.orders.held_in(group.instrument).into_iter();
+        let is_it = |id: &ClientOrderId| {
+            id.strategy == group.strategy
+                && self.orders.get(*id).is_some_and(|live| group.has(live))
+        };
+        held.filter(is_it).collect()
+    }
+
+    /// Whether an exit of the group, whose price was reached, waits for room: nothing else may take it.
+    fn awaits_room(&self, group: Group) -> bool {
+        self.orders.is_holding(group.instrument)
+            && self
+                .held_of(group)
+                .iter()
+                .any(|id| self.orders.get(*id).is_some_and(OpenOrder::is_reached))
     }
 
     /// Cuts the held exits of a group down to the position, and sends what there is room for.
     fn settle(&mut self, group: Group, at: Timestamp) {
-        let held: Vec<ClientOrderId> = {
-            let held = self.orders.held_in(group.instrument).into_iter();
-            let is_it = |id: &ClientOrderId| {
-                id.strategy == group.strategy
-                    && self.orders.get(*id).is_some_and(|live| group.has(live))
-            };
-            held.filter(is_it).collect()
-        };
+        let held = self.held_of(group);
         if held.is_empty() {
             return;
         }
@@ -371,32 +489,55 @@ impl Router {
                 exits.push((!is_reached, id));
             }
         }
-        if self.gate.is_stopping() {
-            return;
-        }
         // Those whose price was reached come first, each in the order of their numbers.
         exits.sort_unstable();
         let mut room = closing - self.working(group);
         for (waits, id) in exits {
             let left = self.left(id);
+            if waits && self.gate.is_stopping() {
+                break;
+            }
             if left <= room {
                 self.release(id, at);
                 room -= left;
             } else if !waits {
-                // It goes once their ends are confirmed, cut down by what they still fill.
-                self.yield_to(group, at, |other| !other.takes_any_price());
+                // It goes once their ends are confirmed, cut down by what they still fill; until then nothing takes its place.
+                if !self.make_room(group, left, at) {
+                    let (order, problem) = (id, ExitProblem::Stuck);
+                    self.outbox.notice(at, Notice::Exit { order, problem });
+                }
+                return;
             }
         }
         for id in others {
-            let left = self.left(id);
-            if left <= room || self.working_exits(group).next().is_none() {
-                self.release(id, at);
-                room -= left;
-            } else if self.staying_exit(group).is_some() {
-                // The venue refused to cancel it.
-                self.end_held(id, OrderStatus::Canceled, Reason::ReduceOnly, at);
-            }
+            room -= self.settle_other(id, (group, room), at);
         }
+    }
+
+    /// Sends an order that waits until the exits beside it are gone, if they are; returns its size. It ends where they stay, and where
+    /// it could no longer be sent now.
+    fn settle_other(
+        &mut self,
+        id: ClientOrderId,
+        (group, room): (Group, i128),
+        at: Timestamp,
+    ) -> i128 {
+        let left = self.left(id);
+        let has_room = left <= room || self.working_exits(group).next().is_none();
+        let place = self.strategies.place_of(id.strategy);
+        let mode = place.map(|place| self.gate.mode_with(self.strategies.at(place).mode));
+        let is_stale = self
+            .markets
+            .get(group.instrument)
+            .is_none_or(|one| one.stale);
+        let may_leave = mode == Some(Mode::Trade) && !is_stale && !self.gate.is_stopping();
+        if (has_room && !may_leave) || (!has_room && self.staying_exit(group).is_some()) {
+            self.end_held(id, OrderStatus::Canceled, Reason::ReduceOnly, at);
+        } else if has_room {
+            self.release(id, at);
+            return left;
+        }
+        0
     }
 
     fn left(&self, id: ClientOrderId) -> i128 {
@@ -426,20 +567,29 @@ impl Router {
     }
 }
 
-fn conflict(exit: ClientOrderId) -> Denial {
+fn conflict(exit: ClientOrderId, closes: bool) -> Denial {
+    let instead = match closes {
+        true => " or send this one reduce-only",
+        false => "",
+    };
     Denial {
         reason: Reason::ReduceOnly,
         values: format!(
-            "exit {} is at work, and beside this order it could open a position: cancel it first",
+            "exit {} is at work, and beside this order it could open a position: cancel it first{instead}",
             exit.number
         ),
     }
 }
 
+/// Whether an order executes at once or not at all.
+fn cannot_rest(order: &Submit) -> bool {
+    let at_once = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+    order.kind == OrderType::Market || at_once
+}
+
 /// Whether the market has reached the price of a held exit.
 fn reaches(market: Option<&Market>, order: &Submit) -> bool {
-    let cannot_rest = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-    if order.kind == OrderType::Market || cannot_rest {
+    if cannot_rest(order) {
         return true;
     }
     let Some(market) = market.filter(|market| !market.stale) else {
@@ -450,17 +600,24 @@ fn reaches(market: Option<&Market>, order: &Submit) -> bool {
     if order.kind.has_stop() {
         return market
             .last
+            .filter(|_| market.has_traded)
             .is_some_and(|last| beyond(last, order.stop_price) >= 0);
     }
-    let Some((quote, _)) = market.quote.filter(|_| !order.post_only) else {
+    let quote = market
+        .quote
+        .filter(|_| market.is_quoted && !order.post_only);
+    let Some((quote, _)) = quote else {
         return false;
     };
-    let (near, far) = match order.side {
-        Side::Buy => (quote.bid, quote.ask),
-        Side::Sell => (quote.ask, quote.bid),
+    let (near, far, offered) = match order.side {
+        Side::Buy => (quote.bid, quote.ask, quote.ask_size),
+        Side::Sell => (quote.ask, quote.bid, quote.bid_size),
     };
     let is_crossed = near.0 > 0 && beyond(near, far) >= 0;
-    far.0 > 0 && !is_crossed && beyond(far, order.price) <= 0
+    let distance = beyond(far, order.price);
+    // What the others give up their place for must be there.
+    let is_offered = distance < 0 || (distance == 0 && offered >= order.size);
+    far.0 > 0 && !is_crossed && is_offered
 }
 
 #[cfg(test)]

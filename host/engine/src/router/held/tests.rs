@@ -140,9 +140,9 @@ impl Desk {
             instrument: BTC,
             pad: Pad::ZERO,
             bid: Price(bid),
-            bid_size: Size(1),
+            bid_size: Size(100),
             ask: Price(ask),
-            ask_size: Size(1),
+            ask_size: Size(100),
         };
         self.tick();
         self.event(self.now - 3, quote.into());
@@ -514,7 +514,7 @@ fn an_order_that_comes_later_takes_no_room_from_a_reached_stop() {
     assert_eq!(desk.at_work(), [(stop, 10)]);
     assert_eq!((target, other), (2, 4));
     let last = desk.told.iter().rfind(|told| told.starts_with("4 "));
-    assert_eq!(last.unwrap(), "4 canceled");
+    assert_eq!(last.unwrap(), "4 canceled (reduce-only)");
 }
 
 #[test]
@@ -582,18 +582,154 @@ fn an_order_that_closes_the_position_is_an_exit_beside_others() {
         desk.calm();
         assert_eq!((desk.position, target), (0, 2));
     }
-    // One that rests waits for its price, or for room.
+    // One that rests would not be seen to be one.
     let mut desk = Desk::holding(10);
+    desk.submit(Side::Sell, 10, stop(90).exit());
+    desk.submit(Side::Sell, 5, limit(105));
+    desk.calm();
+    assert!(desk.told().contains("3 denied (reduce-only)"));
+}
+
+#[test]
+fn an_exit_of_a_part_takes_only_that_part_from_the_stop() {
+    for terms in [market(), market().exit(), limit(99).exit()] {
+        let mut desk = Desk::holding(10);
+        let stop = desk.submit(Side::Sell, 10, stop(90).exit());
+        desk.calm();
+        desk.told();
+        let part = desk.submit(Side::Sell, 3, terms);
+        desk.tick();
+        assert_eq!(
+            desk.told(),
+            "3 submitted, 2 pending-modify (reduce-only)",
+            "{terms:?}"
+        );
+        desk.calm();
+        assert_eq!(desk.at_work(), [(stop, 7), (part, 3)]);
+        desk.fill(part, 3).unwrap();
+        desk.calm();
+        assert_eq!((desk.position, desk.at_work()), (7, vec![(stop, 7)]));
+        assert_eq!(desk.alerts(), []);
+    }
+    // Targets yield before stops, the newest first, and no more of them than needed.
+    let mut desk = Desk::holding(10);
+    let first = desk.submit(Side::Sell, 4, limit(105).exit());
+    let second = desk.submit(Side::Sell, 3, limit(106).exit());
+    let stop = desk.submit(Side::Sell, 3, stop(90).exit());
+    desk.calm();
+    let out = desk.submit(Side::Sell, 5, market());
+    desk.calm();
+    assert_eq!(desk.at_work(), [(first, 2), (stop, 3), (out, 5)]);
+    assert_eq!(second, 3);
+}
+
+#[test]
+fn a_venue_that_refuses_to_cancel_is_asked_a_few_times_and_then_it_is_an_alert() {
+    let mut desk = Desk::holding(10);
+    desk.submit(Side::Sell, 10, limit(110).exit());
     let stop = desk.submit(Side::Sell, 10, stop(90).exit());
-    let quote = desk.submit(Side::Sell, 5, limit(105));
+    desk.calm();
+    desk.trade(90);
+    let mut asked = 0;
+    while !desk.commands.is_empty() && asked < 100 {
+        asked += 1;
+        desk.arrive(true);
+        desk.hear();
+    }
+    assert_eq!(asked, MOST_CANCELS);
+    assert!(desk.alerts().contains(&(stop, ExitProblem::Stuck)));
+    // Its fill is the end of the waiting all the same.
+    desk.fill(2, 4).unwrap();
+    desk.calm();
+    assert_eq!(desk.at_work(), [(2, 6)]);
+}
+
+#[test]
+fn a_fill_that_comes_after_the_end_of_its_order_takes_the_exits_with_it() {
+    let mut desk = Desk::holding(10);
+    let target = desk.submit(Side::Sell, 10, limit(110).exit());
+    desk.calm();
+    let late = desk.resting[&target];
+    desk.act(Action::Cancel(target));
+    desk.calm();
+    let stop = desk.submit(Side::Sell, 10, stop(90).exit());
     desk.calm();
     assert_eq!(desk.at_work(), [(stop, 10)]);
-    desk.fill(stop, 10).unwrap();
+    // The venue reports that a part had filled.
+    desk.resting.insert(target, late);
+    desk.fill(target, 6).unwrap();
+    desk.resting.remove(&target);
     desk.calm();
-    assert_eq!(
-        desk.told.last().unwrap(),
-        &format!("{quote} canceled (reduce-only)")
+    assert_eq!((desk.position, desk.at_work()), (4, vec![(stop, 4)]));
+    // And once more than there was.
+    desk.fill(stop, 4).unwrap();
+    desk.calm();
+    desk.resting.insert(target, late);
+    desk.exits.insert(target, false);
+    desk.fill(target, 2).unwrap();
+    desk.resting.remove(&target);
+    desk.calm();
+    assert_eq!(desk.alerts(), [(target, ExitProblem::Overfilled)]);
+}
+
+#[test]
+fn a_price_of_before_the_data_was_stale_reaches_nothing_after_it() {
+    let mut desk = Desk::holding(10);
+    desk.submit(Side::Sell, 10, limit(110).exit());
+    desk.trade(85);
+    desk.venue_is(VenueState::Stale);
+    let stop = desk.submit(Side::Sell, 10, stop(90).exit());
+    desk.venue_is(VenueState::Live);
+    desk.quote(100, 101);
+    desk.calm();
+    assert_eq!(desk.at_work(), [(2, 10)]);
+    desk.trade(90);
+    desk.calm();
+    assert_eq!(desk.at_work(), [(stop, 10)]);
+}
+
+#[test]
+fn what_is_held_is_bounded() {
+    let mut desk = Desk::holding(1_000);
+    desk.submit(Side::Sell, 1_000, limit(110).exit());
+    for at in 0..MOST_HELD as i64 + 1 {
+        desk.submit(Side::Sell, 1_000, stop(90 - at % 3).exit());
+    }
+    desk.calm();
+    assert_eq!(desk.router.orders.held_in(BTC).len(), MOST_HELD);
+    let last = desk.next;
+    assert!(
+        desk.told()
+            .contains(&format!("{last} denied (reduce-only)"))
     );
+}
+
+#[test]
+fn an_order_that_would_open_a_position_does_not_leave_once_only_exits_may() {
+    let mut desk = Desk::holding(10);
+    let target = desk.submit(Side::Sell, 10, limit(110).exit());
+    desk.calm();
+    desk.act(Action::Cancel(target));
+    desk.submit(Side::Sell, 20, market());
+    desk.router.strategies.set_mode(None, Mode::Reduce);
+    desk.calm();
+    assert_eq!(desk.at_work(), []);
+    assert_eq!(desk.told.last().unwrap(), "3 canceled (reduce-only)");
+}
+
+#[test]
+fn at_the_end_of_the_run_a_held_exit_does_not_vanish_in_silence() {
+    let mut desk = Desk::holding(10);
+    desk.submit(Side::Sell, 10, limit(110).exit());
+    let held = desk.submit(Side::Sell, 10, stop(90).exit());
+    desk.calm();
+    let place = desk.router.strategies.place_of(STRATEGY).unwrap();
+    desk.router.strategies.at_mut(place).order_policy = crate::port::OrderPolicy::Hold;
+    desk.router
+        .operate(desk.now, crate::command::OperatorCommand::Stop);
+    let reason = Reason::StrategyEnded;
+    assert_eq!(desk.alerts(), [(held, ExitProblem::Ended { reason })]);
+    assert_eq!(desk.at_work(), [(2, 10)], "what works stays");
 }
 
 #[test]
@@ -632,7 +768,7 @@ fn a_held_order_can_be_changed_and_canceled_at_once() {
     // A price that the market has reached already.
     desk.act(change(98, 8));
     desk.calm();
-    assert_eq!(desk.at_work(), [(held, 8)]);
+    assert_eq!(desk.at_work(), [(2, 2), (held, 8)]);
     let another = desk.submit(Side::Sell, 10, stop(90).exit());
     desk.told();
     desk.act(Action::Cancel(another));

@@ -13,6 +13,8 @@ pub(super) struct Candidate {
     pub(super) cut: Cut,
     /// Local time from which on it has waited, and the id of the live book at that time.
     pub(super) waits: (Timestamp, u64),
+    /// Whether the diffs did not come near it: it may be of another symbol, and only diffs that reach it show that it is not.
+    pub(super) is_doubtful: bool,
 }
 
 /// The worst prices of a snapshot. Every snapshot is limited to so many levels, and nothing in it says to how many: levels beyond
@@ -37,6 +39,7 @@ impl Candidate {
                 ask: asks.into_iter().max(),
             },
             waits: (0, 0),
+            is_doubtful: false,
         }
     }
 
@@ -48,6 +51,19 @@ impl Candidate {
     /// Whether it can be a live book: it is not crossed, and the price is where it is known.
     pub(super) fn is_usable(&self) -> bool {
         !is_crossed(Top::of_book(&self.book)) && !self.cut.is_passed(&self.book)
+    }
+
+    /// Whether the exchange's quote is within the prices of this book: one of another symbol is far away.
+    pub(super) fn is_near(&self, quote: Top) -> bool {
+        let above = quote
+            .bid
+            .zip(self.cut.ask)
+            .is_some_and(|(bid, cut)| bid.price > cut);
+        let below = quote
+            .ask
+            .zip(self.cut.bid)
+            .is_some_and(|(ask, cut)| ask.price < cut);
+        !above && !below
     }
 
     /// Adds the levels of a book of the same id that are worse than every level of the snapshot.

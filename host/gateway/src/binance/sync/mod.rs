@@ -47,7 +47,7 @@ use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Levels};
 use crate::binance::top_check::{Top, TopCheck, TopVerdict};
 use candidate::{Candidate, Cut, apply, is_crossed};
 use kept::KeptUpdates;
-use pace::{Lag, PATIENCE_NS, Silence};
+use pace::{Lag, PATIENCE_NS, Reach, Silence};
 use tickdeck_model::{
     Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, Timestamp, VenueId,
     VenueScope, VenueState, VenueStatus,
@@ -60,8 +60,9 @@ const MAX_CROSSED: u32 = 1;
 /// wrong differs from all.
 const MAX_DOUBTS: u32 = 3;
 
-/// Digits of a time that collectors agree on: one records the exchange's milliseconds, another its microseconds.
-const NS_PER_MS: i64 = 1_000_000;
+/// How much the exchange's times of one diff may differ between two of its servers, or between collectors of which one records
+/// milliseconds and another microseconds. Diffs of one stream are 100 ms apart.
+const SKEW_NS: i64 = 50_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -204,7 +205,9 @@ impl BookSync {
         out: &mut Vec<Body>,
     ) -> SyncStep {
         let mut candidate = Candidate::new(snapshot, levels);
-        if is_crossed(Top::of_book(&candidate.book)) {
+        // An exchange's book has two sides; what has one was cut or damaged.
+        let top = Top::of_book(&candidate.book);
+        if is_crossed(top) || top.bid.is_none() || top.ask.is_none() {
             return SyncStep::SnapshotUnused;
         }
         match self.kept.after(snapshot.last_id) {
@@ -228,7 +231,10 @@ impl BookSync {
         }
         if self.is_live() {
             return match candidate.last_id == last {
-                true => self.compare(candidate, out),
+                true => {
+                    let is_fresh = self.state == State::Whole { is_fresh: true };
+                    self.compare(candidate, is_fresh, out)
+                }
                 false => self.hold(candidate, at, out),
             };
         }
@@ -257,15 +263,20 @@ impl BookSync {
         if self.state == State::Waiting {
             return None;
         }
-        self.top_check.ticker(ticker);
-        self.watch.unproven_since = None;
+        if self.top_check.ticker(ticker) {
+            self.watch.unproven_since = None;
+        }
         let mut step = None;
         while let Some(verdict) = self.top_check.next_verdict() {
             step = self.judge(verdict, out).or(step);
         }
         let is_ahead = self.last_id.is_some_and(|last| ticker.update_id > last);
         if is_ahead && Top::of_ticker(ticker) != Top::of_book(&self.book) {
-            step = self.moved(at, out).or(step);
+            let reach = Reach {
+                quote_id: ticker.update_id,
+                ..Reach::default()
+            };
+            step = self.moved(at, reach, out).or(step);
         }
         step
     }
@@ -278,7 +289,11 @@ impl BookSync {
         out: &mut Vec<Body>,
     ) -> Option<SyncStep> {
         let is_newer = self.newest_diff.is_none_or(|(_, newest)| ts_venue > newest);
-        is_newer.then(|| self.moved(at, out)).flatten()
+        let reach = Reach {
+            trade_at: ts_venue,
+            ..Reach::default()
+        };
+        is_newer.then(|| self.moved(at, reach, out)).flatten()
     }
 
     /// Notes that a frame could not be read which may have been a quote.
@@ -316,13 +331,19 @@ impl BookSync {
     fn advance(&mut self, update: &DepthUpdate) {
         self.last_id = Some(update.last_id);
         self.newest_diff = Some((update.last_id, update.ts_venue));
-        (self.watch.silence, self.watch.lag) = (None, None);
+        self.watch.lag = None;
+        let reach = Reach {
+            quote_id: update.last_id,
+            trade_at: update.ts_venue,
+        };
+        self.watch.silence.take_if(|silence| silence.is_over(reach));
     }
 
     /// Applies a diff that follows.
     fn change(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) -> SyncStep {
         let was_whole = matches!(self.state, State::Whole { .. });
-        self.is_silent = false;
+        // The diffs go on, and may be late for good.
+        self.is_silent &= self.watch.silence.is_some();
         apply(&mut self.book, levels);
         if !was_whole {
             self.kept.keep(update, levels);
@@ -406,6 +427,7 @@ impl BookSync {
             book: std::mem::take(&mut self.book),
             cut: self.cut,
             waits: (0, 0),
+            is_doubtful: true,
         });
         self.start_over(update, levels);
         self.candidate = ahead.map(Box::new);
@@ -418,8 +440,9 @@ impl BookSync {
         let (newest_id, newest_at) = self.newest_diff.unwrap_or((0, update.ts_venue));
         let got = update.last_id;
         if got <= newest_id {
-            let is_newer = update.ts_venue / NS_PER_MS > newest_at / NS_PER_MS;
-            return is_newer.then_some(Contradiction::IdsWentBack {
+            // The same id is the same state of the book, whatever the clocks say.
+            let is_newer = update.ts_venue > newest_at.saturating_add(SKEW_NS);
+            return (is_newer && got < newest_id).then_some(Contradiction::IdsWentBack {
                 last_id: newest_id,
                 got,
             });
@@ -433,10 +456,10 @@ impl BookSync {
         is_hopeless.then_some(Contradiction::Behind { last_id, got })
     }
 
-    /// Notes that the market moved beyond the book, at `at`.
-    fn moved(&mut self, at: Timestamp, out: &mut Vec<Body>) -> Option<SyncStep> {
-        let silence = (self.watch.silence).get_or_insert(Silence::from(at));
-        if !silence.moved(at) || !self.is_live() {
+    /// Notes that the market moved beyond the book, at `at`, and how far.
+    fn moved(&mut self, at: Timestamp, reach: Reach, out: &mut Vec<Body>) -> Option<SyncStep> {
+        let silence = (self.watch.silence).get_or_insert(Silence::from(at, reach));
+        if !silence.moved(at, reach) || !self.is_live() {
             return None;
         }
         self.say(VenueState::Stale, out);
@@ -584,7 +607,12 @@ impl BookSync {
     }
 
     /// Compares a live book with a snapshot of the same id, and takes the snapshot over if it has more to tell.
-    fn compare(&mut self, mut candidate: Candidate, out: &mut Vec<Body>) -> SyncStep {
+    fn compare(
+        &mut self,
+        mut candidate: Candidate,
+        is_fresh: bool,
+        out: &mut Vec<Body>,
+    ) -> SyncStep {
         if !candidate.is_usable() {
             return SyncStep::SnapshotUnused;
         }
@@ -596,7 +624,7 @@ impl BookSync {
                 return SyncStep::SnapshotUnused;
             }
             self.say(VenueState::Stale, out);
-            self.adopt(candidate, false, out);
+            self.adopt(candidate, is_fresh, out);
             return SyncStep::Contradicted(Contradiction::Snapshot {
                 last_id,
                 local,
@@ -612,7 +640,7 @@ impl BookSync {
         } else {
             candidate.extend(&self.book);
         }
-        self.adopt(candidate, false, out);
+        self.adopt(candidate, is_fresh, out);
         SyncStep::Synced(Synced::Snapshot)
     }
 
@@ -622,13 +650,13 @@ impl BookSync {
         candidate.waits = (at, last);
         let mut come_no_more = self.state == State::Whole { is_fresh: true };
         if let Some(waiting) = &self.candidate {
-            if waiting.last_id >= candidate.last_id {
+            let is_overdue = at >= waiting.waits.0.saturating_add_unsigned(PATIENCE_NS);
+            if waiting.last_id >= candidate.last_id && !is_overdue {
                 return SyncStep::SnapshotUnused;
             }
-            if waiting.waits.1 == last {
+            if waiting.waits.1 == last && waiting.last_id < candidate.last_id {
                 candidate.waits = waiting.waits;
-                let patience = waiting.waits.0.saturating_add_unsigned(PATIENCE_NS);
-                come_no_more |= at >= patience;
+                come_no_more |= is_overdue;
             }
         }
         if come_no_more {
@@ -656,7 +684,7 @@ impl BookSync {
             candidate.apply(update.last_id, levels);
         }
         if self.is_live() {
-            let step = self.compare(*candidate, out);
+            let step = self.compare(*candidate, false, out);
             return matches!(step, SyncStep::Contradicted(_)).then_some(step);
         }
         if !candidate.is_usable() {
@@ -669,7 +697,13 @@ impl BookSync {
     /// Takes the snapshot over that waits; returns whether there was one to use.
     fn adopt_waiting(&mut self, out: &mut Vec<Body>) -> bool {
         let waiting = self.candidate.take();
-        let Some(candidate) = waiting.filter(|waiting| waiting.is_usable()) else {
+        let newest_quote = self.top_check.newest();
+        let is_usable = |waiting: &Box<Candidate>| {
+            waiting.is_usable()
+                && !waiting.is_doubtful
+                && newest_quote.is_none_or(|quote| waiting.is_near(quote))
+        };
+        let Some(candidate) = waiting.filter(is_usable) else {
             return false;
         };
         self.adopt(*candidate, true, out);

@@ -10,27 +10,61 @@ pub(super) const PATIENCE_NS: u64 = 3_000_000_000;
 /// comes first after that shows nothing yet.
 const MAX_PAUSE_NS: u64 = 1_000_000_000;
 
-/// The time in which quotes and trades moved and no diff came, local.
+/// How far the market has come, as quotes and trades show it: diffs must come as far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reach {
+    /// The id of a quote.
+    pub(super) quote_id: u64,
+    /// The venue's time of a trade.
+    pub(super) trade_at: Timestamp,
+}
+
+/// The local time in which quotes and trades moved beyond the diffs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Silence {
     moved_at: Timestamp,
     total_ns: u64,
+    /// What the diffs must reach in time.
+    target: Reach,
+    /// What quotes and trades have shown since.
+    newest: Reach,
 }
 
 impl Silence {
-    pub(super) fn from(at: Timestamp) -> Self {
+    pub(super) fn from(at: Timestamp, reach: Reach) -> Self {
         Self {
             moved_at: at,
             total_ns: 0,
+            target: reach,
+            newest: reach,
         }
     }
 
-    /// Takes in that the market moved; returns whether a diff is overdue.
-    pub(super) fn moved(&mut self, at: Timestamp) -> bool {
+    /// Takes in that the market moved as far as this; returns whether a diff is overdue.
+    pub(super) fn moved(&mut self, at: Timestamp, reach: Reach) -> bool {
         let pause = at.abs_diff(self.moved_at.min(at));
         self.total_ns += pause.min(MAX_PAUSE_NS);
         self.moved_at = self.moved_at.max(at);
+        self.newest = Reach {
+            quote_id: self.newest.quote_id.max(reach.quote_id),
+            trade_at: self.newest.trade_at.max(reach.trade_at),
+        };
         self.total_ns >= PATIENCE_NS
+    }
+
+    /// Takes in how far a diff has come; returns whether the diffs keep pace. Those that come late for good do not, however many
+    /// come: they must reach by then what was new when the last target was reached.
+    pub(super) fn is_over(&mut self, diff: Reach) -> bool {
+        let is_reached =
+            diff.quote_id >= self.target.quote_id && diff.trade_at >= self.target.trade_at;
+        if !is_reached {
+            return false;
+        }
+        if self.total_ns < PATIENCE_NS {
+            return true;
+        }
+        (self.total_ns, self.target) = (0, self.newest);
+        false
     }
 }
 

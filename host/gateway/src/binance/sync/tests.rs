@@ -5,6 +5,7 @@ use super::*;
 
 const EVIDENCE: Recovery = Recovery::Evidence { agreements: 2 };
 const SECOND: i64 = 1_000_000_000;
+const MS: i64 = 1_000_000;
 
 fn sync(recovery: Recovery) -> BookSync {
     BookSync::new(InstrumentId(3), VenueId(1), recovery)
@@ -170,7 +171,7 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
     let old = sync.snapshot(
         0,
         &DepthSnapshot { last_id: 101 },
-        &levels(&[(10, 1)], &[]),
+        &levels(&[(10, 1)], &[(12, 1)]),
         &mut out,
     );
     assert_eq!(old, SyncStep::SnapshotUnused);
@@ -396,21 +397,17 @@ fn diffs_of_futures_follow_by_the_id_that_they_name() {
 fn a_newer_diff_of_known_ids_is_no_repetition() {
     let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
     sync.depth(
-        &diff_at(10 * NS_PER_MS, 101, 103),
+        &diff_at(10 * MS, 101, 103),
         &levels(&[(9, 1)], &[]),
         &mut out,
     );
     out.clear();
-    for repeated_at in [9 * NS_PER_MS, 10 * NS_PER_MS] {
+    for repeated_at in [9 * MS, 10 * MS] {
         let step = sync.depth(&diff_at(repeated_at, 101, 103), &levels(&[], &[]), &mut out);
         assert_eq!(step, SyncStep::Duplicate);
     }
     assert!(sync.is_live() && out.is_empty());
-    let step = sync.depth(
-        &diff_at(11 * NS_PER_MS, 3, 3),
-        &levels(&[(5, 1)], &[]),
-        &mut out,
-    );
+    let step = sync.depth(&diff_at(100 * MS, 3, 3), &levels(&[(5, 1)], &[]), &mut out);
     let went_back = Contradiction::IdsWentBack {
         last_id: 103,
         got: 3,
@@ -718,7 +715,7 @@ fn a_proven_book_whose_quotes_stop_is_no_longer_proven() {
     let mut diff = |sync: &mut BookSync, out: &mut Vec<Body>, ms: i64, bid: i64| {
         id += 1;
         let level = levels(&[(9, 0), (10, 0), (bid, 1)], &[(12, 1)]);
-        let step = sync.depth(&diff_at(ms * NS_PER_MS, id, id), &level, out);
+        let step = sync.depth(&diff_at(ms * MS, id, id), &level, out);
         (id, step)
     };
     for ms in 0..4 {
@@ -745,12 +742,18 @@ fn a_proven_book_whose_quotes_stop_is_no_longer_proven() {
 }
 
 #[test]
-fn a_time_in_microseconds_is_not_newer_than_the_same_in_milliseconds() {
+fn the_same_diff_from_another_server_or_in_another_unit_is_no_newer() {
     let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
     let none = levels(&[], &[]);
-    sync.depth(&diff_at(7 * NS_PER_MS, 101, 103), &none, &mut out);
-    let finer = diff_at(7 * NS_PER_MS + 450_000, 101, 103);
-    assert_eq!(sync.depth(&finer, &none, &mut out), SyncStep::Duplicate);
+    sync.depth(&diff_at(7 * MS, 101, 103), &none, &mut out);
+    for finer in [
+        diff_at(7 * MS + 450_000, 101, 103),
+        diff_at(30 * MS, 101, 102),
+        // The same last id is the same book, at any time.
+        diff_at(900 * MS, 100, 103),
+    ] {
+        assert_eq!(sync.depth(&finer, &none, &mut out), SyncStep::Duplicate);
+    }
     assert!(sync.is_live());
 }
 
@@ -799,10 +802,13 @@ fn quotes_and_trades_without_a_diff_show_that_the_diffs_have_stopped() {
         snapshot_of(&mut sync, 66 * SECOND, 101, 10).0,
         SyncStep::SnapshotUnused
     );
-    // The book was kept, and the next diff that follows makes it live.
-    let step = sync.depth(&diff_at(9, 102, 102), &levels(&[(8, 1)], &[]), &mut out);
+    // The book was kept. It is live once the diffs have come to where the market was when they went on.
+    let late = diff_at(9, 102, 102);
+    let step = sync.depth(&late, &levels(&[(8, 1)], &[]), &mut out);
+    assert_eq!((step, short(&mut out).as_str()), (SyncStep::Kept, ""));
+    let step = sync.depth(&diff_at(9, 103, 200), &levels(&[(8, 2)], &[]), &mut out);
     assert_eq!(step, SyncStep::Applied);
-    assert_eq!(short(&mut out), "clear =B10x1 =B9x1 =B8x1 =S12x3. live");
+    assert_eq!(short(&mut out), "clear =B10x1 =B9x1 =B8x2 =S12x3. live");
 }
 
 #[test]
@@ -819,4 +825,86 @@ fn a_connection_that_stalls_as_a_whole_is_no_silence_of_the_diffs() {
         sync.ticker(minute as i64 * 60 * SECOND, &ahead, &mut out);
     }
     assert!(!sync.is_live());
+}
+
+#[test]
+fn diffs_that_come_late_for_good_do_not_make_a_book_live() {
+    for (delay, is_live) in [(1, true), (2, true), (5, false), (30, false)] {
+        let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
+        let mut live = 0;
+        // Ten quotes and a diff a second; a quote a message, in time.
+        for at in 0..1_200i64 {
+            let id = 100 + at as u64;
+            sync.ticker(
+                at * SECOND / 10,
+                &quote(id, (10, 1 + at % 11), (12, 3)),
+                &mut out,
+            );
+            let late = id.saturating_sub(delay * 10);
+            if late > 100 {
+                let diff = diff_at(late as i64 * SECOND / 10, late, late);
+                sync.depth(
+                    &diff,
+                    &levels(&[(10, 1 + (late as i64 - 100) % 11)], &[]),
+                    &mut out,
+                );
+            }
+            live += usize::from(sync.is_live() && at > 600);
+        }
+        assert_eq!(live > 500, is_live, "{delay} s: {live}");
+        assert_eq!(live < 10, !is_live, "{delay} s: {live}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_the_diffs_do_not_come_near_takes_no_books_place() {
+    let (mut sync, mut out) = (sync(EVIDENCE), Vec::new());
+    // Of another symbol, with ids far ahead.
+    let other = levels(&[(2_000, 1)], &[(2_001, 1)]);
+    sync.snapshot(0, &DepthSnapshot { last_id: 1_000_000 }, &other, &mut out);
+    let both = levels(&[(10, 1)], &[(12, 3)]);
+    for id in 1..60 {
+        sync.depth(&diff_at(id as i64 * SECOND / 10, id, id), &both, &mut out);
+        sync.ticker(
+            id as i64 * SECOND / 10,
+            &quote(id, (10, 1), (12, 3)),
+            &mut out,
+        );
+    }
+    assert!(sync.is_live(), "proven by quotes");
+    out.clear();
+    sync.depth(&diff_at(7 * SECOND, 70, 70), &both, &mut out);
+    assert_eq!(
+        short(&mut out),
+        "stale",
+        "a gap, and the other is not taken"
+    );
+}
+
+#[test]
+fn two_snapshots_of_one_id_are_one() {
+    let (mut sync, mut out) = (synced(EVIDENCE), Vec::new());
+    let deeper = levels(&[(10, 1), (9, 2), (8, 1)], &[(12, 3), (13, 1)]);
+    sync.snapshot(0, &DepthSnapshot { last_id: 100 }, &deeper, &mut out);
+    let future = DepthUpdate {
+        previous_id: Some(96),
+        ..update(98, 120)
+    };
+    let none = levels(&[], &[]);
+    assert_eq!(sync.depth(&future, &none, &mut out), SyncStep::Applied);
+}
+
+#[test]
+fn a_snapshot_with_one_side_is_no_book() {
+    let mut out = Vec::new();
+    for one in [
+        levels(&[(10, 1)], &[]),
+        levels(&[], &[(12, 1)]),
+        levels(&[], &[]),
+    ] {
+        let mut sync = sync(EVIDENCE);
+        let step = sync.snapshot(0, &DepthSnapshot { last_id: 100 }, &one, &mut out);
+        assert_eq!(step, SyncStep::SnapshotUnused);
+        assert!(!sync.is_live());
+    }
 }

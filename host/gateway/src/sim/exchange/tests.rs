@@ -421,7 +421,8 @@ fn two_strategies_of_the_deck_never_trade_with_each_other() {
     );
     assert_eq!(
         describe(&events).last().map(String::as_str),
-        Some("9 expired venue")
+        Some("1 expired venue"),
+        "the one that rests yields"
     );
 }
 

@@ -364,7 +364,7 @@ fn stops_trigger_nearest_first_and_trigger_each_other() {
 }
 
 #[test]
-fn orders_of_one_account_never_trade_and_the_newer_one_gives_way() {
+fn orders_of_one_account_never_trade_and_the_older_one_gives_way() {
     let asks = [
         Submit(sell(1, 5, 100)),
         Submit(mine(sell(2, 5, 100))),
@@ -378,11 +378,16 @@ fn orders_of_one_account_never_trade_and_the_newer_one_gives_way() {
     };
     check(
         &after(mine(buy(9, 7, 101))),
-        "+9, 9x1 5@100, -9 venue",
-        " | 5@100 5@101",
+        "+9, 9x1 5@100, -2 venue, 9x3 2@101",
+        " | 3@101",
     );
     check(
         &after(mine(with(TimeInForce::Fok, buy(9, 7, 101)))),
+        "+9, 9x1 5@100, -2 venue, 9x3 2@101",
+        " | 3@101",
+    );
+    check(
+        &after(mine(with(TimeInForce::Fok, buy(9, 11, 101)))),
         "+9, -9 fok-unfilled",
         " | 10@100 5@101",
     );
