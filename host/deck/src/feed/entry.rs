@@ -81,6 +81,24 @@ pub(super) fn describe(entry: &FeedEntry, names: &Names) -> String {
     }
 }
 
+fn describe_exit(problem: ExitProblem) -> String {
+    match problem {
+        ExitProblem::Ended { reason } => {
+            format!("ended unfilled, {reason}, and the position stands")
+        }
+        ExitProblem::Unwatched => {
+            "is held, and its price can't be watched: the data is stale or the venue down"
+                .to_owned()
+        }
+        ExitProblem::Stuck => {
+            "waits for orders beside it that the venue does not cancel".to_owned()
+        }
+        ExitProblem::Overfilled => {
+            "opened a position: the venue filled more than was left to close".to_owned()
+        }
+    }
+}
+
 fn describe_notice(notice: &Notice, names: &Names) -> String {
     match notice {
         Notice::Denied {
@@ -104,22 +122,7 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
         }
         Notice::Exit { order, problem } => {
             let name = names.strategy(order.strategy);
-            let problem = match problem {
-                ExitProblem::Ended { reason } => {
-                    format!("ended unfilled, {reason}, and the position stands")
-                }
-                ExitProblem::Unwatched => {
-                    "is held, and its price can't be watched: the data is stale or the venue down"
-                        .to_owned()
-                }
-                ExitProblem::Stuck => {
-                    "waits for orders beside it that the venue does not cancel".to_owned()
-                }
-                ExitProblem::Overfilled => {
-                    "opened a position: the venue filled more than was left to close".to_owned()
-                }
-            };
-            format!("{name}: exit {} {problem}", order.number)
+            format!("{name}: exit {} {}", order.number, describe_exit(*problem))
         }
         Notice::Notified {
             strategy,

@@ -5,14 +5,16 @@
 //! held. What is held, when it leaves and what ends it is a fold over the tape like the rest of the router.
 //!
 //! - **An exit** (reduce-only) that fits into the position, but not beside what is at work, is held. When its price is reached, the other
-//!   orders on its side are canceled, and what their confirmed ends leave of the position is sent. When there is room without that, it
-//!   leaves as it is. A held exit is cut down to the position as that shrinks, and ends with it.
-//! - **Any other order** that does not fit beside the exits at work is an exit too if it is no larger than the position. One that would
-//!   turn the position is denied, and the denial names an exit. If all of them are being canceled, it is held until they are gone.
+//!   orders on its side make room, as much as is needed, and it leaves once their ends are confirmed. When there is room without that,
+//!   it leaves as it is. A held exit is cut down to the position as that shrinks, and ends with it.
+//! - **An order that cannot rest** and is no larger than the position is an exit too beside others.
+//! - **Any other order** that does not fit beside the exits at work is denied, and the denial names one. If all of them are being
+//!   canceled, it is held until they are gone.
 //!
-//! The price of a stop is reached by a trade, that of a limit by the best price of the other side; neither on stale data, and no quote
-//! that is crossed counts. A market order and one that can't rest has no price to wait for. A post-only order would not be one any more
-//! where its price is reached: it waits for room.
+//! `docs/EXITS.md` has the rules as authors of strategies see them.
+
+mod alerts;
+mod reach;
 
 use crate::handle::Mode;
 use crate::middleware::Denial;
@@ -20,12 +22,12 @@ use crate::port::Command;
 use crate::report::{ExitProblem, Notice};
 use crate::router::Router;
 use crate::router::actions::MOST_CANCELS;
-use crate::router::market::Market;
 use crate::router::orders::{Held, OpenOrder, update_of};
+use reach::{cannot_rest, reaches};
 use std::cmp::Reverse;
 use tickdeck_model::{
-    ClientOrderId, Fill, InstrumentId, OrderStatus, OrderType, OrderUpdate, Price, Reason, Side,
-    Size, StrategyId, Submit, TimeInForce, Timestamp, VenueScope, VenueStatus,
+    ClientOrderId, InstrumentId, OrderStatus, OrderType, Price, Reason, Side, Size, StrategyId,
+    Submit, TimeInForce, Timestamp,
 };
 
 /// Orders that the host holds on one side of an instrument for one strategy.
@@ -233,69 +235,6 @@ impl Router {
                 side,
             };
             self.settle(group, at);
-        }
-    }
-
-    /// Tells of held exits whose price can't be watched, now that a venue or its data has this state.
-    pub(super) fn tell_unwatched(&mut self, status: &VenueStatus, at: Timestamp) {
-        let concerns = |instrument: &InstrumentId| {
-            let venue = self.instruments.get(instrument.index());
-            match status.scope {
-                VenueScope::Instrument => *instrument == status.instrument,
-                VenueScope::Venue => venue.is_some_and(|terms| terms.venue == status.venue),
-            }
-        };
-        let is_stale =
-            |instrument: &InstrumentId| self.markets.get(*instrument).is_some_and(|one| one.stale);
-        let instruments = self.orders.holding().filter(concerns).filter(is_stale);
-        let held: Vec<ClientOrderId> = instruments
-            .flat_map(|instrument| self.orders.held_in(instrument))
-            .collect();
-        for order in held {
-            let problem = ExitProblem::Unwatched;
-            self.outbox.notice(at, Notice::Exit { order, problem });
-        }
-    }
-
-    /// Tells of an exit or stop that ends although the position stands and its strategy did not ask for it.
-    pub(super) fn tell_unprotected(&mut self, update: &OrderUpdate, at: Timestamp) {
-        let order = ClientOrderId {
-            strategy: update.strategy,
-            number: update.order,
-        };
-        let has_ended = matches!(
-            update.status,
-            OrderStatus::Rejected | OrderStatus::Canceled | OrderStatus::Expired
-        );
-        let Some(live) = self.orders.get(order).filter(|_| has_ended) else {
-            return;
-        };
-        let reason = live.host_cancel.unwrap_or(update.reason);
-        let is_own = live.cancel_sent || live.held.is_some();
-        let is_asked_for = reason == Reason::ReduceOnly || (reason == Reason::Normal && is_own);
-        let protects = live.reduce_only || live.kind.has_stop();
-        if protects && !is_asked_for && self.closing(Group::of(order, live)) > 0 {
-            let problem = ExitProblem::Ended { reason };
-            self.outbox.notice(at, Notice::Exit { order, problem });
-        }
-    }
-
-    /// Tells of an exit that opened a position: its venue filled more than it was left.
-    pub(super) fn tell_overfilled(&mut self, fill: &Fill, at: Timestamp) {
-        let order = ClientOrderId {
-            strategy: fill.strategy,
-            number: fill.order,
-        };
-        let group = Group {
-            strategy: fill.strategy,
-            instrument: fill.instrument,
-            side: fill.side,
-        };
-        let live = self.orders.get(order);
-        let is_exit = live.map_or(self.orders.was_exit(order), |live| live.reduce_only);
-        if is_exit && self.closing(group) < 0 {
-            let problem = ExitProblem::Overfilled;
-            self.outbox.notice(at, Notice::Exit { order, problem });
         }
     }
 
@@ -579,45 +518,6 @@ fn conflict(exit: ClientOrderId, closes: bool) -> Denial {
             exit.number
         ),
     }
-}
-
-/// Whether an order executes at once or not at all.
-fn cannot_rest(order: &Submit) -> bool {
-    let at_once = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-    order.kind == OrderType::Market || at_once
-}
-
-/// Whether the market has reached the price of a held exit.
-fn reaches(market: Option<&Market>, order: &Submit) -> bool {
-    if cannot_rest(order) {
-        return true;
-    }
-    let Some(market) = market.filter(|market| !market.stale) else {
-        return false;
-    };
-    // How much further than `to` a price is, in the direction in which a price moves against this side's buyer or seller.
-    let beyond = |price: Price, to: Price| (price.0 - to.0).saturating_mul(order.side.sign());
-    if order.kind.has_stop() {
-        return market
-            .last
-            .filter(|_| market.has_traded)
-            .is_some_and(|last| beyond(last, order.stop_price) >= 0);
-    }
-    let quote = market
-        .quote
-        .filter(|_| market.is_quoted && !order.post_only);
-    let Some((quote, _)) = quote else {
-        return false;
-    };
-    let (near, far, offered) = match order.side {
-        Side::Buy => (quote.bid, quote.ask, quote.ask_size),
-        Side::Sell => (quote.ask, quote.bid, quote.bid_size),
-    };
-    let is_crossed = near.0 > 0 && beyond(near, far) >= 0;
-    let distance = beyond(far, order.price);
-    // What the others give up their place for must be there.
-    let is_offered = distance < 0 || (distance == 0 && offered >= order.size);
-    far.0 > 0 && !is_crossed && is_offered
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tickdeck_model::{
     Action, Aggressor, Amount, Body, Currency, CurrencyId, Event, Fill, Instrument, Liquidity,
-    Modify, OrderNumber, Pad, Quote, Trade, VenueId, VenueState,
+    Modify, OrderNumber, OrderUpdate, Pad, Quote, Trade, VenueId, VenueScope, VenueState,
+    VenueStatus,
 };
 use tickdeck_portfolio::Portfolio;
 
