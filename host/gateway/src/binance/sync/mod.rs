@@ -698,12 +698,12 @@ impl BookSync {
     fn adopt_waiting(&mut self, out: &mut Vec<Body>) -> bool {
         let waiting = self.candidate.take();
         let newest_quote = self.top_check.newest();
-        let is_usable = |waiting: &Box<Candidate>| {
+        let is_usable = |waiting: &Candidate| {
             waiting.is_usable()
                 && !waiting.is_doubtful
                 && newest_quote.is_none_or(|quote| waiting.is_near(quote))
         };
-        let Some(candidate) = waiting.filter(is_usable) else {
+        let Some(candidate) = waiting.filter(|waiting| is_usable(waiting)) else {
             return false;
         };
         self.adopt(*candidate, true, out);
