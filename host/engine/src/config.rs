@@ -184,6 +184,24 @@ pub struct InstrumentLimits {
     pub max_position: Option<Size>,
 }
 
+impl OrderLimits {
+    /// No limit at all: every check that can be turned off is.
+    pub fn none() -> Self {
+        Self {
+            max_notional: None,
+            max_position_notional: None,
+            collar_bps: None,
+            order_rate: None,
+            duplicate_window_ns: None,
+            max_quote_age_ns: None,
+            allow: None,
+            order_types: None,
+            max_sizes: HashMap::new(),
+            publish: None,
+        }
+    }
+}
+
 impl Default for OrderLimits {
     /// Tight enough for an account of a million: 25,000 per order, 100,000 per position, 5 % from the quote, 100 orders
     /// per second, no quote older than 5 s; the same order twice within 1 us is considered a runaway loop.

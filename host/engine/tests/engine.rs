@@ -4,7 +4,6 @@
 mod toy;
 
 use proptest::prelude::*;
-use std::collections::HashMap;
 use tickdeck_engine::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware};
 use tickdeck_engine::port::{Fault, Strategy};
 use tickdeck_engine::{
@@ -16,20 +15,8 @@ use tickdeck_portfolio::StrategyBook;
 use toy::{Toy, feed, order, run};
 
 fn loose() -> RiskConfig {
-    let default = OrderLimits {
-        max_notional: None,
-        max_position_notional: None,
-        collar_bps: None,
-        order_rate: None,
-        duplicate_window_ns: None,
-        max_quote_age_ns: None,
-        allow: None,
-        order_types: None,
-        max_sizes: HashMap::new(),
-        publish: None,
-    };
     RiskConfig {
-        default,
+        default: OrderLimits::none(),
         ..RiskConfig::default()
     }
 }

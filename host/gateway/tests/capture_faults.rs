@@ -263,7 +263,7 @@ fn diffs_that_stop_while_the_market_moves_make_the_book_stale_and_silence_alone_
     assert!(
         report.problems[0]
             .problem
-            .contains("no depth diff followed"),
+            .contains("the depth diffs stayed behind"),
         "{report:#?}"
     );
     // Some instruments trade once an hour.

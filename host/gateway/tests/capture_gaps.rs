@@ -87,7 +87,7 @@ fn a_silent_stream_of_diffs_that_goes_on_without_a_gap_brings_its_book_back() {
     assert!(
         report.problems[0]
             .problem
-            .contains("no depth diff followed")
+            .contains("the depth diffs stayed behind")
     );
     let captures = Captures::new();
     let file = captures.write("late", &lines);

@@ -12,7 +12,8 @@ use tickdeck_model::{
     OrderUpdate, Pad, Reason, Signal, Size, StrategyId, Submit, Timestamp,
 };
 
-/// Cancels of one order that a venue may refuse before the host leaves it to the operator.
+/// Cancels and cuts of one order that the host asks for, of which a venue may refuse all but the last before the host leaves it to the
+/// operator.
 pub(super) const MOST_CANCELS: u32 = 5;
 
 impl Router {
@@ -112,7 +113,7 @@ impl Router {
             Ok(is_held) => {
                 self.answers
                     .push(at, answer(OrderStatus::Submitted, Reason::Normal));
-                self.place(id, order, (live, is_held), at);
+                self.send_or_hold(id, order, (live, is_held), at);
             }
         }
     }

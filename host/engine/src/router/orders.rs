@@ -46,7 +46,7 @@ pub(crate) struct OpenOrder {
     pub(crate) cancel_sent: bool,
     /// The host wants it gone, for this reason: a venue that refuses the cancel is asked again.
     pub(crate) host_cancel: Option<Reason>,
-    /// Cancels that the host sent for that reason.
+    /// Cancels and cuts that the host asked for.
     pub(crate) host_cancels: u32,
 }
 

@@ -162,15 +162,7 @@ pub(crate) fn started(version: &Version) -> Box<dyn Strategy> {
 }
 
 pub(crate) fn config(workers: usize, max_batch: usize, split_seed: Option<u64>) -> EngineConfig {
-    let default = OrderLimits {
-        max_notional: None,
-        max_position_notional: None,
-        collar_bps: None,
-        order_rate: None,
-        duplicate_window_ns: None,
-        max_quote_age_ns: None,
-        ..OrderLimits::default()
-    };
+    let default = OrderLimits::none();
     EngineConfig {
         workers,
         max_batch,

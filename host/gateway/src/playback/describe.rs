@@ -57,7 +57,7 @@ pub(super) fn describe(what: Contradiction, symbol: &Symbol) -> String {
             format!("the update ids went back from {last_id} to {got} in a newer diff")
         }
         Contradiction::Silent { last_id } => format!(
-            "quotes or trades went on for more than 3 s, and no depth diff followed update {last_id}"
+            "quotes or trades went on for more than 3 s, and the depth diffs stayed behind at update {last_id}"
         ),
         Contradiction::Behind { last_id, got } => format!(
             "the depth diffs, at update {got}, do not come near the snapshot of update {last_id}"

@@ -95,7 +95,7 @@ impl Router {
     }
 
     /// Sends an order, or holds it; it passed the checks.
-    pub(super) fn place(
+    pub(super) fn send_or_hold(
         &mut self,
         id: ClientOrderId,
         order: &Submit,

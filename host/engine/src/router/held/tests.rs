@@ -6,7 +6,7 @@ use crate::handle::Mode;
 use crate::intent::{Decision, Intent};
 use crate::router::strategy::RoutedStrategy;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{
     Action, Aggressor, Amount, Body, Currency, CurrencyId, Event, Fill, Instrument, Liquidity,
     Modify, OrderNumber, OrderUpdate, Pad, Quote, Trade, VenueId, VenueScope, VenueState,
@@ -16,21 +16,6 @@ use tickdeck_portfolio::Portfolio;
 
 const STRATEGY: StrategyId = StrategyId(1);
 const BTC: InstrumentId = InstrumentId(0);
-
-fn limits() -> OrderLimits {
-    OrderLimits {
-        max_notional: None,
-        max_position_notional: None,
-        collar_bps: None,
-        order_rate: None,
-        duplicate_window_ns: None,
-        max_quote_age_ns: None,
-        allow: None,
-        order_types: None,
-        max_sizes: HashMap::new(),
-        publish: None,
-    }
-}
 
 /// An order at the venue.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +69,7 @@ impl Desk {
         let mut portfolio = Portfolio::new(&instruments, &currencies);
         portfolio.open_strategy(STRATEGY, &[], 1);
         let risk = RiskConfig {
-            default: limits(),
+            default: OrderLimits::none(),
             ..RiskConfig::default()
         };
         let mut router = Router::new(instruments, risk, portfolio, 1);

@@ -12,8 +12,8 @@
 //!
 //! A book is live only while nothing contradicts it ([`Contradiction`]). In every state its top is compared with the exchange's own
 //! best bid and ask; it must not be crossed for longer than a message; ids must not go back while time goes on; and diffs must come
-//! while quotes and trades show that the market moves. A book that diffs no longer follow is kept: the next one that follows makes it
-//! live again. A repeated diff is no contradiction: it is as old as the one that it repeats.
+//! while quotes and trades show that the market moves, and keep pace with them. A book that they leave behind is kept: it is live again
+//! once they have caught up. A repeated diff is no contradiction: it is as old as the one that it repeats.
 //!
 //! A snapshot is cut off at some depth, and levels beyond are unknown until they change. The book therefore remembers the
 //! depth of the snapshot. When the best price moves beyond it, a snapshot is requested, and the book counts as proven by quotes
@@ -39,6 +39,7 @@ mod candidate;
 mod kept;
 mod pace;
 mod step;
+mod tell;
 
 pub use step::{Contradiction, Recovery, SnapshotRequest, SyncStep, Synced};
 
@@ -48,16 +49,13 @@ use crate::binance::top_check::{Top, TopCheck, TopVerdict};
 use candidate::{Candidate, Cut, apply, is_crossed};
 use kept::KeptUpdates;
 use pace::{Lag, PATIENCE_NS, Reach, Silence};
-use tickdeck_model::{
-    Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, Timestamp, VenueId,
-    VenueScope, VenueState, VenueStatus,
-};
+use tickdeck_model::{Body, InstrumentId, Timestamp, VenueId, VenueState};
 
 /// Messages after which a book may be crossed. One can be, between two messages of a fast market.
 const MAX_CROSSED: u32 = 1;
 
-/// Quotes in a row, none of the book's own id, that a whole book may differ from less one. A few quotes get lost, and a book that is
-/// wrong differs from all.
+/// So many quotes in a row, none of the book's own id, contradict a whole book that differs from all of them. Fewer may be because a quote
+/// was lost.
 const MAX_DOUBTS: u32 = 3;
 
 /// How much the exchange's times of one diff may differ between two of its servers, or between collectors of which one records
@@ -309,21 +307,6 @@ impl BookSync {
         // They may have come after the snapshot that waits.
         self.candidate = None;
         Some(self.contradict(Contradiction::Unreadable { frames }, out))
-    }
-
-    /// Appends the whole book: `clear`, then every level, the best of each side first.
-    pub fn tell_whole(&self, out: &mut Vec<Body>) {
-        let update_id = self.last_id.unwrap_or(0);
-        let mut left = self.book.len();
-        let clear = (Side::Buy, Price::ZERO, Size::ZERO);
-        out.push(self.level(BookChange::Clear, clear, left == 0, update_id));
-        for side in [Side::Buy, Side::Sell] {
-            for level in self.book.levels(side) {
-                left -= 1;
-                let level = (side, level.price, level.size);
-                out.push(self.level(BookChange::Snapshot, level, left == 0, update_id));
-            }
-        }
     }
 
     // --- private -------------------------------------------------------------------------------------------------
@@ -726,67 +709,6 @@ impl BookSync {
         self.request = None;
         self.candidate = None;
         self.tell_live(out);
-    }
-
-    /// Tells the whole book, and that it is live if it was not.
-    fn tell_live(&mut self, out: &mut Vec<Body>) {
-        self.tell_whole(out);
-        self.say(VenueState::Live, out);
-    }
-
-    fn tell_deltas(&self, update_id: u64, levels: &Levels, out: &mut Vec<Body>) {
-        let mut left = levels.bids.len() + levels.asks.len();
-        for (side, levels) in [(Side::Buy, &levels.bids), (Side::Sell, &levels.asks)] {
-            for (price, size) in levels {
-                left -= 1;
-                out.push(self.level(
-                    BookChange::Delta,
-                    (side, *price, *size),
-                    left == 0,
-                    update_id,
-                ));
-            }
-        }
-    }
-
-    fn level(
-        &self,
-        change: BookChange,
-        level: (Side, Price, Size),
-        last: bool,
-        update_id: u64,
-    ) -> Body {
-        let (side, price, size) = level;
-        let instrument = self.instrument;
-        BookUpdate {
-            instrument,
-            change,
-            side,
-            last,
-            pad: Pad::ZERO,
-            price,
-            size,
-            update_id,
-        }
-        .into()
-    }
-
-    /// Says that the book is live or stale, if that is not what was said last.
-    fn say(&mut self, state: VenueState, out: &mut Vec<Body>) {
-        if self.said.replace(state) == Some(state) {
-            return;
-        }
-        let scope = VenueScope::Instrument;
-        out.push(
-            VenueStatus {
-                venue: self.venue,
-                instrument: self.instrument,
-                scope,
-                state,
-                pad: Pad::ZERO,
-            }
-            .into(),
-        );
     }
 }
 

@@ -44,8 +44,8 @@ pub enum SyncStep {
     BeyondKnown,
     /// The book is synchronised.
     Synced(Synced),
-    /// A snapshot that cannot be used: older than the book or than the diffs kept, crossed, no deeper than the book, or of another
-    /// market than the one that the quotes prove.
+    /// A snapshot that cannot be used: older than the book or than the diffs kept, crossed, with one side only, no deeper than the book,
+    /// or of another market than the one that the quotes prove.
     SnapshotUnused,
 }
 
@@ -93,7 +93,7 @@ pub enum Contradiction {
         /// The diff's last id.
         got: u64,
     },
-    /// Quotes or trades moved for a while, and no diff came.
+    /// Quotes or trades moved for a while, and the diffs did not keep pace.
     Silent {
         /// The update id.
         last_id: u64,

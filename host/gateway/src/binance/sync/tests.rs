@@ -2,6 +2,7 @@
 
 use super::kept::MAX_KEPT_UPDATES;
 use super::*;
+use tickdeck_model::{BookChange, Price, Side, Size};
 
 const EVIDENCE: Recovery = Recovery::Evidence { agreements: 2 };
 const SECOND: i64 = 1_000_000_000;
