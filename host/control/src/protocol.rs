@@ -334,13 +334,16 @@ pub struct OrderLine {
     pub symbol: String,
     /// `buy` or `sell`.
     pub side: String,
-    /// The limit price; none for a market order.
+    /// The limit price; none for an order that trades at any.
     pub price: Option<String>,
+    /// The stop price that it waits for, if it waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<String>,
     /// The size.
     pub size: String,
     /// The size filled so far.
     pub filled: String,
-    /// The state: `submitted`, `working`, `part filled`, `modifying`, `canceling`, ...
+    /// The state: `held` (by the host), `submitted`, `working`, `part filled`, `modifying`, `canceling`, ...
     pub state: String,
 }
 

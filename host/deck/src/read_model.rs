@@ -17,7 +17,7 @@ use tickdeck_engine::{
     WorkingOrder,
 };
 use tickdeck_model::format::{time_of_day, trimmed};
-use tickdeck_model::{Money, OrderState, Timestamp, Untrusted, Working};
+use tickdeck_model::{Money, OrderState, Price, Timestamp, Untrusted, Working};
 use tickdeck_recording::describe::actions;
 use tickdeck_recording::names::{Names, net};
 use tickdeck_strategy::MemoryAccount;
@@ -256,12 +256,14 @@ impl ReadModel {
 
     fn order(&self, order: &WorkingOrder) -> OrderLine {
         let id = order.instrument;
+        let price = |price: Price| (price.0 != 0).then(|| self.names.price(id, price));
         OrderLine {
             strategy: self.names.strategy(order.id.strategy),
             id: order.id.to_string(),
             symbol: self.names.symbol(id),
             side: order.side.as_str().to_owned(),
-            price: (order.price.0 != 0).then(|| self.names.price(id, order.price)),
+            price: price(order.price),
+            stop_price: price(order.stop_price),
             size: self.names.size(id, order.size),
             filled: self.names.size(id, order.filled),
             state: match order.is_held {

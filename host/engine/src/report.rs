@@ -376,6 +376,8 @@ pub struct WorkingOrder {
     pub side: Side,
     /// Its limit price, 0 where the type has none.
     pub price: Price,
+    /// The stop price that it waits for, 0 where it waits for none.
+    pub stop_price: Price,
     /// Its size.
     pub size: Size,
     /// Filled so far.

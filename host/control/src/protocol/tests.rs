@@ -196,6 +196,7 @@ fn fields_that_came_later_are_written_and_may_be_missing() {
         symbol: "BTCUSDT.SIM".to_owned(),
         side: "sell".to_owned(),
         price: None,
+        stop_price: None,
         size: "0.01".to_owned(),
         filled: "0.0025".to_owned(),
         state: "part filled".to_owned(),

@@ -3,7 +3,7 @@
 use super::{Topic, Weight};
 use crate::change_cause::ChangeCause;
 use tickdeck_engine::{ExitProblem, Notice, StateSource, VersionChange};
-use tickdeck_model::{Severity, Untrusted, VenueState};
+use tickdeck_model::{Reason, Severity, Untrusted, VenueState};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::LogLevel;
 
@@ -36,6 +36,14 @@ impl FeedEntry {
 
     pub(super) const fn weight(&self) -> Weight {
         match self {
+            // Somebody ended the strategy or its orders, and is told what that left open.
+            Self::Notice(Notice::Exit {
+                problem:
+                    ExitProblem::Ended {
+                        reason: Reason::StrategyEnded | Reason::Operator,
+                    },
+                ..
+            }) => Weight::Warning,
             Self::Notice(
                 Notice::Ended { .. }
                 | Notice::Broken { .. }

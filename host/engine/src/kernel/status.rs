@@ -3,7 +3,7 @@
 use crate::kernel::Engine;
 use crate::report::{Status, StrategyStatus, WorkingOrder};
 use crate::router::Router;
-use tickdeck_model::{CurrencyId, Money, OrderState};
+use tickdeck_model::{CurrencyId, Money, OrderState, Price};
 
 impl Engine {
     /// Returns the status of the engine, its strategies and its orders.
@@ -63,6 +63,10 @@ fn working_orders(router: &Router) -> Vec<WorkingOrder> {
                 instrument: live.instrument,
                 side: live.side,
                 price: live.price,
+                stop_price: match live.triggered {
+                    true => Price::ZERO,
+                    false => live.stop_price,
+                },
                 size: live.size,
                 filled: live.filled,
                 state: known.map_or(OrderState::Initialised, |order| order.state),

@@ -342,7 +342,13 @@ fn order_row(line: &OrderLine) -> OrderRow {
         symbol: ticker(&line.symbol).to_owned(),
         side: (line.side.clone(), tone),
         size: format!("{}/{}", line.filled, line.size),
-        price: line.price.clone().unwrap_or_else(|| "market".to_owned()),
+        price: match (&line.stop_price, &line.price) {
+            // It waits for the market to fall or rise to its stop.
+            (Some(stop), _) if line.side == "buy" => format!("≥{stop}"),
+            (Some(stop), _) => format!("≤{stop}"),
+            (None, Some(price)) => price.clone(),
+            (None, None) => "market".to_owned(),
+        },
         state: line.state.clone(),
     }
 }

@@ -104,6 +104,7 @@ fn status() -> Status {
             instrument: InstrumentId(0),
             side: Side::Sell,
             price: Price(6_170_000),
+            stop_price: Price(0),
             size: Size(1_000),
             filled: Size(250),
             state: OrderState::Working(Working::PartiallyFilled),
@@ -202,6 +203,24 @@ fn the_views_match_the_snapshot() {
         std::fs::write(file, &pictures).unwrap();
     }
     assert_eq!(pictures, std::fs::read_to_string(file).unwrap());
+}
+
+#[test]
+fn an_order_is_shown_with_the_price_that_it_waits_for() {
+    let shown = |change: fn(&mut WorkingOrder)| {
+        let mut status = status();
+        change(&mut status.working[0]);
+        let read = read("demo", &status);
+        let row = &view(&read, &messages(), 10).orders[0];
+        format!("{}, {}", row.price, row.state)
+    };
+    assert_eq!(shown(|_| {}), "61700.00, part filled");
+    let stop = shown(|order| {
+        (order.price, order.stop_price) = (Price(0), Price(6_160_000));
+        order.is_held = true;
+    });
+    assert_eq!(stop, "≤61600.00, held");
+    assert_eq!(shown(|order| order.price = Price(0)), "market, part filled");
 }
 
 #[test]
