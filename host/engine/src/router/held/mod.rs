@@ -332,16 +332,17 @@ impl Router {
     }
 
     /// Has what is at work of the group leave room for `size`: first what is no stop, the newest first. What is larger than needed
-    /// is made smaller. Returns whether there will be room.
+    /// is made smaller. What executes at any price is left to do so. Returns whether all of the rest will make room.
     fn make_room(&mut self, group: Group, size: i128, at: Timestamp) -> bool {
         let working = self.orders.of(group.strategy);
         let working = working.filter(|(_, live)| group.has(live) && live.held.is_none());
-        let mut expected = 0;
+        let (mut expected, mut executing) = (0, false);
         let mut yielding: Vec<(bool, Reverse<ClientOrderId>, i128)> = Vec::new();
         for (id, live) in working {
             let left = i128::from(live.expected_left().0);
             expected += left;
             let may_ask = !live.cancel_sent && live.host_cancels < MOST_CANCELS;
+            executing |= live.takes_any_price();
             if left > 0 && may_ask && !live.takes_any_price() {
                 yielding.push((live.kind.has_stop(), Reverse(id), left));
             }
@@ -359,7 +360,8 @@ impl Router {
             }
             need -= left;
         }
-        need <= 0
+        // What it fills, the position loses, and whatever waits is cut down by it.
+        need <= 0 || executing
     }
 
     /// Asks the venue to leave only so much of an order.

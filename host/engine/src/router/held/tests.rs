@@ -485,6 +485,7 @@ fn two_stops_that_are_reached_at_once_close_the_position_once() {
     desk.calm();
     assert_eq!(desk.told(), "3 fill 10, 4 canceled (reduce-only)");
     assert_eq!((desk.position, target), (0, 2));
+    assert_eq!(desk.alerts(), [], "it only waited for the other to execute");
 }
 
 #[test]
