@@ -41,12 +41,11 @@ impl Strategy for TwoOrders {
                 side,
                 kind: OrderType::Market,
                 time_in_force: TimeInForce::Ioc,
-                post_only: false,
-                reduce_only: false,
-                pad: Pad::ZERO,
+
                 size: Size(100_000),
                 price: Price(0),
                 stop_price: Price(0),
+                ..Submit::EMPTY
             }));
             return Ok(at + 1);
         }

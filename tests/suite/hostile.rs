@@ -174,7 +174,7 @@ fn an_id_that_does_not_exist_is_answered_and_not_believed() {
     let body = "(if (result i32) (i64.eqz (global.get $seen))
         (then (call $take (local.get $len))
               (call $put (i32.const 0) (i32.const 0) (i64.const 1))
-              (i32.store (i32.add (i32.const 8192) (i32.const 16)) (i32.const 4000000000))
+              (i32.store (i32.add (i32.const 8192) (i32.const 96)) (i32.const 4000000000))
               (call $put (i32.const 1) (i32.const 2) (i64.const 99))
               (call $answer (i32.const 1) (i32.const 8192) (i32.const 2)))
         (else (call $answer (local.get $len) (i32.const 0) (i32.const 0))))";
@@ -207,8 +207,8 @@ fn what_names_an_instrument_that_does_not_exist_is_recorded_replayed_exported_an
              (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))"
         )
     };
-    // The record of an action is at 8: `submit` has its instrument at 16, the others begin with theirs.
-    let submit = put(0, 16, "");
+    // The record of an action is at 8: `submit` has its instrument at 96, the others begin with theirs.
+    let submit = put(0, 96, "");
     let cancel_all = put(
         3,
         8,

@@ -200,6 +200,7 @@ impl Forgery {
 
 fn trade(instrument: u32) -> Trade {
     Trade {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(instrument),
         aggressor: tickdeck_model::Aggressor::Buyer,
         pad: Pad::ZERO,

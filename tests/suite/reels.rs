@@ -401,10 +401,7 @@ fn far() -> Vec<u8> {
                (then (return (call $answer (local.get $len) (i32.const 0) (i32.const 0)))))
              (call $take (i32.const 1))
              ;; buys 0.00100 at 1.00, good till canceled
-             (call $put (i32.const 0) (i32.const 0) (global.get $next))
-             (i32.store8 offset=21 (i32.const 8192) (i32.const 1))
-             (i64.store offset=32 (i32.const 8192) (i64.const 100))
-             (i64.store offset=40 (i32.const 8192) (i64.const 100))
+             (call $bid (i32.const 0) (global.get $next) (i64.const 100) (i64.const 100))
              (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))",
         )
         .component()

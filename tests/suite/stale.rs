@@ -62,12 +62,11 @@ fn buy(order: u64, instrument: &InstrumentId) -> Submit {
         side: Side::Buy,
         kind: OrderType::Market,
         time_in_force: TimeInForce::Ioc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: Size(10),
         price: Price(0),
         stop_price: Price(0),
+        ..Submit::EMPTY
     }
 }
 

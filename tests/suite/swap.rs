@@ -290,10 +290,7 @@ fn canceller() -> Guest {
              (call $put (i32.const 0) (i32.const 3) (i64.const 0))
              (i32.store8 offset=12 (i32.const 8192) (i32.const SCOPE))
              ;; buys 0.00100 at 1.00, good till canceled
-             (call $put (i32.const 1) (i32.const 0) (global.get $next))
-             (i32.store8 offset=77 (i32.const 8192) (i32.const 1))
-             (i64.store offset=88 (i32.const 8192) (i64.const 100))
-             (i64.store offset=96 (i32.const 8192) (i64.const 100))
+             (call $bid (i32.const 1) (global.get $next) (i64.const 100) (i64.const 100))
              (call $answer (i32.const 1) (i32.const 8192) (i32.const 2))"
                 .replace(
                     "SCOPE",

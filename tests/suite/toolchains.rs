@@ -119,6 +119,7 @@ fn market() -> Vec<Event> {
             let ts = index as i64 * 1_000;
             let event = if index % 4 == 3 {
                 let quote = Quote {
+                    reserved: Pad::ZERO,
                     instrument: InstrumentId(3),
                     pad: Pad::ZERO,
                     bid: Price(price - 1),
@@ -129,6 +130,7 @@ fn market() -> Vec<Event> {
                 Event::new(ts, ts, quote)
             } else {
                 let trade = Trade {
+                    reserved: Pad::ZERO,
                     instrument: InstrumentId((random % 4) as u32),
                     aggressor: Aggressor::Seller,
                     pad: Pad::ZERO,
@@ -164,12 +166,11 @@ fn expected(events: &[Event]) -> Vec<Action> {
                 side: if price < mean { Side::Buy } else { Side::Sell },
                 kind: OrderType::Limit,
                 time_in_force: TimeInForce::Gtc,
-                post_only: false,
-                reduce_only: false,
-                pad: Pad::ZERO,
+
                 size: trade.size,
                 price: trade.price,
                 stop_price: Price(0),
+                ..Submit::EMPTY
             }));
             order += 1;
         }

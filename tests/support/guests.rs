@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+/// Bytes of an action.
+const ACTION: u32 = 128;
 /// Where `answer` writes the outcome.
 const OUTCOME: u32 = 16;
 /// Where `ok`, `error` and `state` write a result.
@@ -20,6 +22,9 @@ const MANIFEST: u32 = 1_024;
 pub(crate) const ACTIONS: u32 = 8_192;
 /// Where the allocator starts; a batch begins here.
 pub(crate) const HEAP: u32 = 65_536;
+
+/// The number of events in a batch of bytes.
+const EVENTS_OF_BYTES: &str = "(i32.div_u (local.get $len) (i32.const 104))";
 
 /// A guest under construction. Each body is WebAssembly text of one function, see [`Guest::wat`] for what it can use.
 #[derive(Debug, Clone)]
@@ -193,7 +198,7 @@ impl Guest {
     /// The core module's text. Bodies can use, besides their parameters:
     /// `$seen` (events so far), `$take n` (adds to it), `$answer consumed actions count`, `$manifest`, `$ok`,
     /// `$error` (says `no`), `$state ptr len`, `$put index action-byte word` (an action at [`ACTIONS`]: its
-    /// discriminant, and the first word of its record), `$spin`, `$dive`, `$bomb`.
+    /// discriminant, and the first word of its record), `$bid index number size price` (a limit order to buy of instrument 0), `$spin`, `$dive`, `$bomb`.
     pub(crate) fn wat(&self) -> String {
         let (manifest, texts) = self.manifest();
         let hot = if self.world == "strategy" {
@@ -205,7 +210,7 @@ impl Guest {
         let (events, unit) = if hot == "hot" {
             ("(local.get $len)", 1)
         } else {
-            ("(i32.div_u (local.get $len) (i32.const 88))", 56)
+            (EVENTS_OF_BYTES, ACTION)
         };
         let export = |interface: &str, function: &str| {
             if self.leave_out.contains(&function) {
@@ -250,9 +255,16 @@ impl Guest {
             (func $state (param $ptr i32) (param $len i32) (result i32) (call $result (i32.const 0) (local.get $ptr) (local.get $len)))
             (func $manifest (result i32) (i32.const {MANIFEST}))
             (func $put (param $index i32) (param $action i32) (param $word i64) (local $at i32)
-              (local.set $at (i32.add (i32.const {ACTIONS}) (i32.mul (local.get $index) (i32.const 56))))
+              (local.set $at (i32.add (i32.const {ACTIONS}) (i32.mul (local.get $index) (i32.const {ACTION}))))
               (i32.store8 (local.get $at) (local.get $action))
               (i64.store offset=8 (local.get $at) (local.get $word)))
+            (func $bid (param $index i32) (param $number i64) (param $size i64) (param $price i64) (local $at i32)
+              (call $put (local.get $index) (i32.const 0) (local.get $number))
+              (local.set $at (i32.add (i32.const {ACTIONS}) (i32.mul (local.get $index) (i32.const {ACTION}))))
+              (i64.store offset=24 (local.get $at) (local.get $size))
+              (i64.store offset=40 (local.get $at) (local.get $price))
+              ;; type limit, time in force gtc
+              (i32.store offset=112 (local.get $at) (i32.const 0x10002)))
             (func $spin (loop $again (br $again)))
             (func $dive (result i32) (i32.add (call $dive) (i32.const 1)))
             (func $bomb (loop $again

@@ -362,6 +362,7 @@ fn mode(status: &Status) -> &'static str {
 const fn order_state(state: OrderState) -> &'static str {
     match state {
         OrderState::Initialised => "new",
+        OrderState::Working(Working::Held) => "held",
         OrderState::Working(Working::Submitted) => "submitted",
         OrderState::Working(Working::Accepted) => "working",
         OrderState::Working(Working::Triggered) => "triggered",

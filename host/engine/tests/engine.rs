@@ -67,6 +67,9 @@ fn busy(every: u64) -> Box<dyn Strategy> {
                 ),
                 4 => {
                     let modify = |order: &tickdeck_portfolio::Order| Modify {
+                        reserved: Pad::ZERO,
+                        stop_price: Price::ZERO,
+                        trail: 0,
                         order: order.number,
                         price: Price(9_100),
                         size: Size(3),
@@ -568,6 +571,9 @@ fn a_modify_after_a_cancel_is_refused_and_nothing_is_wrong() {
                 log.lock().unwrap().push(update.status);
                 if update.status == OrderStatus::Accepted {
                     let modify = Modify {
+                        reserved: Pad::ZERO,
+                        stop_price: Price::ZERO,
+                        trail: 0,
                         order: 1,
                         price: Price(8_000),
                         size: Size(2),
@@ -623,6 +629,9 @@ fn modifies_under_way_count_at_their_worst_until_the_venue_has_answered_each() {
         move |event: &Event, _: &StrategyBook, out: &mut Vec<Action>| {
             let modify = |size| {
                 Action::Modify(Modify {
+                    reserved: Pad::ZERO,
+                    stop_price: Price::ZERO,
+                    trail: 0,
                     order: 1,
                     price: Price(9_000),
                     size: Size(size),

@@ -496,6 +496,9 @@ fn a_refusal_of_ours_that_comes_late_is_not_taken_for_the_venue_s() {
     let told = Arc::clone(&denied);
     let modify = |size| {
         Action::Modify(Modify {
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
+            trail: 0,
             order: 1,
             price: Price(9_900),
             size: Size(size),
@@ -694,6 +697,7 @@ impl Gateway for Chatty {
         }
         self.polls.fetch_add(1, Ordering::Relaxed);
         let quote = Quote {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(0),
             pad: Pad::ZERO,
             bid: Price(9_999),

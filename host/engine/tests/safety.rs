@@ -510,6 +510,9 @@ impl Gateway for Refusing {
         *refused += 1;
         self.inner.1.lock().unwrap().push(command);
         self.answers.push(OrderUpdate {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
             instrument,
             strategy: id.strategy,
             order: id.number,

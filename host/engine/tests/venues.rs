@@ -242,6 +242,7 @@ fn trade(link: &Mutex<Link>, orders: &Receiver<(ClientOrderId, Submit)>, waker: 
     for round in 0..ROUNDS {
         let at = 1_000_000 * (round as i64 + 1);
         let quote = Quote {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(0),
             pad: Pad::ZERO,
             bid: Price(9_999),

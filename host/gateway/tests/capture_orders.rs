@@ -11,8 +11,8 @@ use tickdeck_engine::port::{Command, Due, Gateway};
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
 use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
-    Amount, Body, BookChange, Event, InstrumentId, OrderType, Price, Registry, Side, Size, Submit,
-    TimeInForce, Timestamp,
+    Amount, Body, BookChange, Event, InstrumentId, OrderFlags, OrderType, Price, Registry, Side,
+    Size, Submit, TimeInForce, Timestamp,
 };
 
 /// Bids 99 x 2, 98 x 5; asks 101 x 1, 102 x 2, 103 x 5.
@@ -89,21 +89,21 @@ fn each_type_and_time_in_force_takes_rests_or_ends_as_its_table_says() {
         ),
         (
             Submit {
-                post_only: true,
+                flags: OrderFlags::POST_ONLY,
                 ..buy(1.0, 101.0)
             },
             "rejected would-cross",
         ),
         (
             Submit {
-                post_only: true,
+                flags: OrderFlags::POST_ONLY,
                 ..buy(1.0, 100.99)
             },
             "accepted",
         ),
         (
             Submit {
-                post_only: true,
+                flags: OrderFlags::POST_ONLY,
                 ..sell(1.0, 99.0)
             },
             "rejected would-cross",
@@ -136,7 +136,7 @@ fn orders_the_venue_cannot_take_are_rejected_with_the_reason() {
         ),
         (
             Submit {
-                post_only: true,
+                flags: OrderFlags::POST_ONLY,
                 time_in_force: TimeInForce::Ioc,
                 ..buy(1.0, 90.0)
             },
@@ -498,7 +498,7 @@ fn a_modify_keeps_the_place_only_if_just_the_size_falls() {
         submit(
             1,
             Submit {
-                post_only: true,
+                flags: OrderFlags::POST_ONLY,
                 ..buy(2.0, 99.0)
             },
         ),
@@ -764,11 +764,11 @@ fn scenario() -> impl Strategy<Value = (Market, Vec<(Timestamp, Command)>)> {
             );
             let kind = OrderType::ALL[usize::from(kind)];
             let order = Submit {
+                flags: OrderFlags::none().set(OrderFlags::POST_ONLY, post_only),
                 order: number,
                 side: if is_buy { Side::Buy } else { Side::Sell },
                 kind,
                 time_in_force: TimeInForce::ALL[usize::from(tif)],
-                post_only,
                 size,
                 price: if kind.has_price() { limit } else { Price::ZERO },
                 stop_price: if kind.has_stop() { limit } else { Price::ZERO },

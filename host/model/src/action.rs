@@ -1,9 +1,13 @@
-//! The actions of a strategy: `action` of `wit/actions.wit`, as an enum and as 56 bytes in the canonical layout.
+//! The actions of a strategy: `action` of `wit/actions.wit`, as an enum and as 128 bytes in the canonical layout.
 
 use crate::fixed::{Price, Size};
-use crate::ids::{InstrumentId, OrderNumber, StrategyId, TextId, Timestamp};
-use crate::layout::{Bool, Pad, closed_set};
-use crate::terms::{BarBasis, OrderType, Severity, Side, TimeInForce};
+use crate::ids::{AccountId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp};
+use crate::layout::{Pad, Reserved, closed_set};
+use crate::money::Amount;
+use crate::terms::{
+    BarBasis, MarginMode, OrderType, SelfTrade, Severity, Side, TimeInForce, TrailBasis, Trigger,
+};
+use std::mem::offset_of;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// An action as it crosses the boundary.
@@ -42,35 +46,148 @@ closed_set! {
     Feed { Quotes = "quotes", Trades = "trades", Book = "book", Bars = "bars", Signals = "signals", }
 }
 
+/// Options of an order, a sum of bits.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, TryFromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(transparent)]
+pub struct OrderFlags(u16);
+
+impl OrderFlags {
+    /// Reject rather than trade at once.
+    pub const POST_ONLY: Self = Self(1);
+    /// It only closes the position.
+    pub const REDUCE_ONLY: Self = Self(2);
+    /// It may trade outside the regular session.
+    pub const EXTENDED_HOURS: Self = Self(4);
+    /// A partial fill of it cancels the rest of its group.
+    pub const GROUP_CANCELS: Self = Self(8);
+
+    const ALL: u16 = 15;
+
+    /// No option.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// These options and another.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// These options, with another set or cleared.
+    #[must_use]
+    pub const fn set(self, other: Self, to: bool) -> Self {
+        match to {
+            true => Self(self.0 | other.0),
+            false => Self(self.0 & !other.0),
+        }
+    }
+
+    /// Whether an option is set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The number in the contract.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
 /// A new order.
 #[derive(Debug, Clone, Copy, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Submit {
     /// The strategy's own number for it.
     pub order: OrderNumber,
+    /// The order that it waits for, 0 for none.
+    pub after: OrderNumber,
+    /// The size; 0 where `notional` is given.
+    pub size: Size,
+    /// What to spend or to receive in the quote currency; 0 where `size` is given.
+    pub notional: Amount,
+    /// Limit price, 0 where the type has none; of a trailing stop-limit its distance from the stop price.
+    pub price: Price,
+    /// Stop price, 0 where the type has none.
+    pub stop_price: Price,
+    /// The distance of a trailing stop, in the unit of `trail_basis`.
+    pub trail: i64,
+    /// The part that the book shows; 0 for all of it.
+    pub display: Size,
+    /// When a GTD order expires.
+    pub expires: Timestamp,
+    /// Zero.
+    pub reserved: [Reserved; 2],
     /// The instrument.
     pub instrument: InstrumentId,
-    /// Buy or sell.
-    pub side: Side,
+    /// The account; 0 is the strategy's own.
+    pub account: AccountId,
+    /// Orders of the same group are alternatives; 0 for none.
+    pub group: u32,
+    /// In hundredths; 0 for the account's.
+    pub leverage: u32,
     /// The order type.
     pub kind: OrderType,
     /// The time in force.
     pub time_in_force: TimeInForce,
-    /// Reject rather than trade at once.
-    pub post_only: Bool,
-    /// It only closes the position.
-    pub reduce_only: Bool,
+    /// What moves the trigger of a stop price.
+    pub trigger: Trigger,
+    /// The unit of `trail`.
+    pub trail_basis: TrailBasis,
+    /// The options.
+    pub flags: OrderFlags,
+    /// Which order yields where it would trade with one of its own account.
+    pub self_trade: SelfTrade,
+    /// How its position is margined.
+    pub margin: MarginMode,
+    /// Buy or sell.
+    pub side: Side,
     /// Zero.
-    pub pad: Pad<7>,
-    /// The size.
-    pub size: Size,
-    /// Limit price, 0 where the type has none.
-    pub price: Price,
-    /// Stop price, 0 where the type has none.
-    pub stop_price: Price,
+    pub pad: Pad<1>,
 }
 
-/// A change of a working order.
+impl Submit {
+    /// An order of which nothing is said, for the fields that a caller leaves out.
+    pub const EMPTY: Self = Self {
+        order: 0,
+        after: 0,
+        size: Size::ZERO,
+        notional: Amount(0),
+        price: Price::ZERO,
+        stop_price: Price::ZERO,
+        trail: 0,
+        display: Size::ZERO,
+        expires: 0,
+        reserved: [Pad::ZERO; 2],
+        instrument: InstrumentId(0),
+        account: AccountId(0),
+        group: 0,
+        leverage: 0,
+        kind: OrderType::Other,
+        time_in_force: TimeInForce::Gtc,
+        trigger: Trigger::Default,
+        trail_basis: TrailBasis::Price,
+        flags: OrderFlags::none(),
+        self_trade: SelfTrade::Default,
+        margin: MarginMode::Default,
+        side: Side::Buy,
+        pad: Pad::ZERO,
+    };
+
+    /// Whether the venue rejects it rather than let it trade at once.
+    pub const fn post_only(&self) -> bool {
+        self.flags.has(OrderFlags::POST_ONLY)
+    }
+
+    /// Whether it only closes the position.
+    pub const fn reduce_only(&self) -> bool {
+        self.flags.has(OrderFlags::REDUCE_ONLY)
+    }
+}
+
+/// A change of a working order. A field that is zero keeps its value.
 #[derive(Debug, Clone, Copy, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Modify {
@@ -80,6 +197,12 @@ pub struct Modify {
     pub price: Price,
     /// The new total size.
     pub size: Size,
+    /// The new stop price.
+    pub stop_price: Price,
+    /// The new distance of a trailing stop.
+    pub trail: i64,
+    /// Zero.
+    pub reserved: Reserved,
 }
 
 /// The orders to cancel.
@@ -200,16 +323,17 @@ fn record<T: ActionRecord>(bytes: &ActionBytes, action: &'static str) -> Result<
 
 impl Action {
     /// Bytes of an action.
-    pub const SIZE: usize = 56;
+    pub const SIZE: usize = 128;
 
-    /// Reads an action that a guest wrote. Padding is ignored and taken as zero, because generated code of some languages
-    /// leaves it undefined.
+    /// Reads an action that a guest wrote. Padding and fields in reserve are ignored and taken as zero, because generated code of some
+    /// languages leaves padding undefined. An order with a code that this version does not know is one of [`OrderType::Other`].
     ///
     /// # Errors
     /// The discriminant or a field is outside the contract.
     pub fn from_bytes(bytes: &ActionBytes) -> Result<Self, ActionError> {
         let mut clean = *bytes;
         zero_padding(&mut clean);
+        replace_unknown_codes(&mut clean);
         let bytes = &clean;
         Ok(match bytes[0] {
             0 => Self::Submit(record(bytes, "submit")?),
@@ -268,11 +392,11 @@ fn checked(notify: Notify) -> Result<Notify, ActionError> {
     }
 }
 
-/// Zeroes the bytes that no field of the record covers.
+/// Zeroes the bytes that no field of the record covers, and those in reserve.
 fn zero_padding(bytes: &mut ActionBytes) {
     let (first, second) = match bytes[0] {
-        0 => (8..25, 32..56),
-        1 => (8..32, 0..0),
+        0 => (8..80, 96..127),
+        1 => (8..48, 0..0),
         2 => (8..16, 0..0),
         3 => (8..13, 0..0),
         4 => (8..12, 16..24),
@@ -288,6 +412,57 @@ fn zero_padding(bytes: &mut ActionBytes) {
     }
 }
 
+/// Whether a code is one of a set.
+type IsKnown = fn(u16) -> bool;
+
+/// The offset of each code of a submit within the action, and the codes that this version knows.
+const SUBMIT_CODES: [(usize, IsKnown); 7] = {
+    const fn at(offset: usize) -> usize {
+        RECORD_AT + offset
+    }
+    [
+        (at(offset_of!(Submit, kind)), |code| {
+            OrderType::from_number(code).is_some()
+        }),
+        (at(offset_of!(Submit, time_in_force)), |code| {
+            TimeInForce::from_number(code).is_some()
+        }),
+        (at(offset_of!(Submit, trigger)), |code| {
+            Trigger::from_number(code).is_some()
+        }),
+        (at(offset_of!(Submit, trail_basis)), |code| {
+            TrailBasis::from_number(code).is_some()
+        }),
+        (at(offset_of!(Submit, flags)), |code| {
+            code & !OrderFlags::ALL == 0
+        }),
+        (at(offset_of!(Submit, self_trade)), |code| {
+            SelfTrade::from_number(code).is_some()
+        }),
+        (at(offset_of!(Submit, margin)), |code| {
+            MarginMode::from_number(code).is_some()
+        }),
+    ]
+};
+
+/// Turns an order that says something this version does not know into one of another type, which is denied and not guessed at.
+fn replace_unknown_codes(bytes: &mut ActionBytes) {
+    if bytes[0] != 0 {
+        return;
+    }
+    let mut knows_all = true;
+    for (at, is_known) in SUBMIT_CODES {
+        if !is_known(u16::from_le_bytes([bytes[at], bytes[at + 1]])) {
+            bytes[at..at + 2].fill(0);
+            knows_all = false;
+        }
+    }
+    if !knows_all {
+        let (kind_at, _) = SUBMIT_CODES[0];
+        bytes[kind_at..kind_at + 2].fill(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,16 +471,28 @@ mod tests {
     fn submit() -> Submit {
         Submit {
             order: 1,
-            instrument: InstrumentId(2),
-            side: Side::Sell,
-            kind: OrderType::StopLimit,
-            time_in_force: TimeInForce::Day,
-            post_only: true,
-            reduce_only: true,
-            pad: Pad::ZERO,
+            after: 6,
             size: Size(3),
+            notional: Amount(7),
             price: Price(4),
             stop_price: Price(5),
+            trail: 8,
+            display: Size(9),
+            expires: 10,
+            reserved: [Pad::ZERO; 2],
+            instrument: InstrumentId(2),
+            account: AccountId(11),
+            group: 12,
+            leverage: 13,
+            kind: OrderType::StopLimit,
+            time_in_force: TimeInForce::Gtd,
+            trigger: Trigger::Quote,
+            trail_basis: TrailBasis::BasisPoints,
+            flags: OrderFlags::POST_ONLY.with(OrderFlags::GROUP_CANCELS),
+            self_trade: SelfTrade::ExpireBoth,
+            margin: MarginMode::Isolated,
+            side: Side::Sell,
+            pad: Pad::ZERO,
         }
     }
 
@@ -323,6 +510,9 @@ mod tests {
                 order: 1,
                 price: Price(-1),
                 size: Size(2),
+                stop_price: Price(3),
+                trail: 4,
+                reserved: Pad::ZERO,
             }),
             Action::Cancel(u64::MAX),
             Action::CancelAll(CancelAll {
@@ -372,9 +562,27 @@ mod tests {
     }
 
     #[test]
+    fn an_order_with_a_code_of_a_later_version_is_of_another_type_and_what_is_in_reserve_is_ignored()
+     {
+        for (at, _) in SUBMIT_CODES {
+            let mut bytes = Action::Submit(submit()).to_bytes();
+            bytes[at + 1] = 0x7f;
+            let Ok(Action::Submit(read)) = Action::from_bytes(&bytes) else {
+                panic!("a submit with a later code at {at} is one");
+            };
+            assert_eq!(read.kind, OrderType::Other, "byte {at}");
+            assert_eq!((read.order, read.size, read.side), (1, Size(3), Side::Sell));
+        }
+        let mut bytes = Action::Submit(submit()).to_bytes();
+        bytes[80..96].fill(0xff);
+        assert_eq!(Action::from_bytes(&bytes), Ok(Action::Submit(submit())));
+    }
+
+    #[test]
     fn a_value_outside_the_contract_is_named() {
         let mut bytes = Action::Submit(submit()).to_bytes();
-        bytes[20] = 9;
+        let side_at = RECORD_AT + offset_of!(Submit, side);
+        bytes[side_at] = 9;
         let error = Action::from_bytes(&bytes).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -399,10 +607,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_an_action_or_an_error(head in 0u8..12, tail in proptest::array::uniform32(any::<u8>())) {
+        fn arbitrary_bytes_are_an_action_or_an_error(
+            head in 0u8..12, tail in proptest::collection::vec(any::<u8>(), Action::SIZE - 8),
+        ) {
             let mut bytes = [0; Action::SIZE];
             bytes[0] = head;
-            bytes[8..40].copy_from_slice(&tail);
+            bytes[8..].copy_from_slice(&tail);
             if let Ok(action) = Action::from_bytes(&bytes) {
                 prop_assert_eq!(Action::from_bytes(&action.to_bytes()), Ok(action));
             }

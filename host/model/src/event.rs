@@ -5,8 +5,10 @@
 
 use crate::action::Feed;
 use crate::fixed::{Price, Size};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
-use crate::layout::{Bool, Pad, closed_set};
+use crate::ids::{
+    AccountId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,
+};
+use crate::layout::{Bool, Pad, Reserved, closed_set};
 use crate::money::Amount;
 use crate::terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, Reason, Side, VenueScope, VenueState,
@@ -61,9 +63,9 @@ impl Kind {
 }
 
 /// Bytes of the largest body record.
-const PAYLOAD: usize = 56;
+const PAYLOAD: usize = 72;
 
-/// An event: 88 bytes, all of them defined.
+/// An event: 104 bytes, all of them defined.
 #[derive(Clone, Copy, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Event {
@@ -137,6 +139,7 @@ record! {
         ask: Price,
         /// Size at the best ask.
         ask_size: Size,
+        reserved: Reserved,
     }
 }
 
@@ -154,6 +157,7 @@ record! {
         size: Size,
         /// The venue's number for it.
         trade_id: u64,
+        reserved: Reserved,
     }
 }
 
@@ -175,6 +179,7 @@ record! {
         size: Size,
         /// The venue's number for the message.
         update_id: u64,
+        reserved: Reserved,
     }
 }
 
@@ -195,6 +200,7 @@ record! {
         close: Price,
         /// Sum of the trades' sizes.
         volume: Size,
+        reserved: Reserved,
         /// Number of trades.
         trades: u32,
         /// The condition that closed it.
@@ -218,13 +224,18 @@ record! {
         size: Size,
         /// Filled so far.
         filled: Size,
+        /// The stop price in force, 0 where the type has none.
+        stop_price: Price,
+        reserved: Reserved,
+        /// The account; 0 is the strategy's own.
+        account: AccountId,
         /// The new status.
         status: OrderStatus,
         /// Why.
         reason: Reason,
         /// Side of the order.
         side: Side,
-        pad: Pad<5>,
+        pad: Pad<7>,
     }
 }
 
@@ -245,13 +256,16 @@ record! {
         size: Size,
         /// Paid if above zero, a rebate below.
         fee: Amount,
+        reserved: Reserved,
         /// The currency of the fee.
         fee_currency: CurrencyId,
-        /// Side of the order.
-        side: Side,
+        /// The account; 0 is the strategy's own.
+        account: AccountId,
         /// Whether it took or provided liquidity.
         liquidity: Liquidity,
-        pad: Pad<2>,
+        /// Side of the order.
+        side: Side,
+        pad: Pad<5>,
     }
 }
 
@@ -264,6 +278,7 @@ record! {
         name: TextId,
         /// The value, never NaN.
         value: f64,
+        reserved: Reserved,
     }
 }
 
@@ -276,6 +291,7 @@ record! {
         id: u32,
         /// When it was due.
         due: Timestamp,
+        reserved: Reserved,
     }
 }
 
@@ -286,11 +302,12 @@ record! {
         venue: VenueId,
         /// The instrument, for that scope.
         instrument: InstrumentId,
-        /// The subject.
-        scope: VenueScope,
+        reserved: Reserved,
         /// The state.
         state: VenueState,
-        pad: Pad<2>,
+        /// The subject.
+        scope: VenueScope,
+        pad: Pad<5>,
     }
 }
 
@@ -305,6 +322,10 @@ record! {
         total: Amount,
         /// The part that no working order reserves.
         free: Amount,
+        reserved: Reserved,
+        /// The account; 0 is the only one of the venue.
+        account: AccountId,
+        pad: Pad<4>,
     }
 }
 
@@ -317,6 +338,7 @@ record! {
         last: u64,
         /// Events of the ring left out.
         dropped: u64,
+        reserved: Reserved,
     }
 }
 
@@ -385,7 +407,7 @@ const _: () = assert!(size_of::<Event>() == Event::SIZE && align_of::<Event>() =
 
 impl Event {
     /// Bytes of an event.
-    pub const SIZE: usize = 88;
+    pub const SIZE: usize = 104;
 
     /// An event not yet stamped with its sequence.
     #[inline]
@@ -506,9 +528,11 @@ mod tests {
             price: Price(13),
             size: Size(14),
             fee: Amount(-15),
+            reserved: Pad::ZERO,
             fee_currency: CurrencyId(2),
-            side: Side::Sell,
+            account: AccountId(1),
             liquidity: Liquidity::Maker,
+            side: Side::Sell,
             pad: Pad::ZERO,
         }
     }
@@ -524,6 +548,7 @@ mod tests {
             strategy: StrategyId(9),
             id: 4,
             due: 5,
+            reserved: Pad::ZERO,
         };
         assert_eq!(Event::new(0, 0, timer).owner(), Some(StrategyId(9)));
     }
@@ -532,8 +557,8 @@ mod tests {
     fn bytes_with_a_value_outside_the_contract_are_refused() {
         let good = Event::new(1, 2, fill()).with_sequence(5);
         assert_eq!(Event::from_bytes(good.as_bytes()), Ok(good));
-        // The kind, its padding, and the side inside the record.
-        for (at, value) in [(24, 11), (25, 1), (32 + 52, 2), (32 + 55, 1)] {
+        // The kind, its padding, the side inside the record, and its padding.
+        for (at, value) in [(24, 11), (25, 1), (32 + 66, 2), (32 + 71, 1)] {
             let mut bytes = good.as_bytes().to_vec();
             bytes[at] = value;
             assert_eq!(
@@ -544,7 +569,7 @@ mod tests {
         }
         assert_eq!(
             Event::from_bytes(&good.as_bytes()[1..]),
-            Err(EventError::Length { got: 87 })
+            Err(EventError::Length { got: 103 })
         );
     }
 }

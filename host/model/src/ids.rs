@@ -31,6 +31,8 @@ interned! {
     InstrumentId,
     /// A venue.
     VenueId,
+    /// An account at a venue; 0 is the strategy's own.
+    AccountId,
     /// A currency.
     CurrencyId,
     /// A strategy of the deck, by name; [`StrategyId::HOST`] is the host itself.

@@ -1,10 +1,10 @@
 //! Currencies and instruments: scales, ticks, lots, smallest notional.
 
-use crate::action::Submit;
+use crate::action::{OrderFlags, Submit};
 use crate::fixed::{MAX_SCALE, Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, VenueId};
 use crate::money::{Amount, Money, MoneyError, div_half_even};
-use crate::terms::{OrderType, Reason, TimeInForce};
+use crate::terms::{MarginMode, OrderType, Reason, SelfTrade, TimeInForce, Trigger};
 
 /// A currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,20 +185,58 @@ impl Instrument {
     }
 }
 
-/// Checks flags that only make sense for a resting limit order.
+/// Checks what only makes sense together, and refuses what no venue of this version does.
 fn check_combination(order: &Submit) -> Result<(), OrderFormError> {
-    let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-    let post_only_misused = order.post_only && (immediate || order.kind != OrderType::Limit);
-    let stop_misused = order.kind.has_stop() && immediate;
-    if post_only_misused || stop_misused {
-        let values = format!(
-            "type={}, time-in-force={}, post-only={}: post-only needs a resting limit order, a stop needs GTC or DAY",
-            order.kind, order.time_in_force, order.post_only
-        );
-        return Err(OrderFormError {
+    let unsupported = |values: String| {
+        Err(OrderFormError {
             reason: Reason::Unsupported,
             values,
-        });
+        })
+    };
+    if order.kind == OrderType::Other || order.time_in_force == TimeInForce::Other {
+        return unsupported(
+            "a type, a time in force or an option that this version does not know".to_owned(),
+        );
+    }
+    let asked = [
+        ("after", order.after != 0),
+        ("notional", order.notional.0 != 0),
+        ("trail", order.trail != 0 || order.kind.trails()),
+        ("display", order.display.0 != 0),
+        ("expires", order.expires != 0),
+        ("account", order.account.0 != 0),
+        ("group", order.group != 0),
+        ("leverage", order.leverage != 0),
+        (
+            "trigger",
+            !matches!(order.trigger, Trigger::Default | Trigger::LastTrade),
+        ),
+        (
+            "extended-hours",
+            order.flags.has(OrderFlags::EXTENDED_HOURS),
+        ),
+        (
+            "self-trade",
+            !matches!(
+                order.self_trade,
+                SelfTrade::Default | SelfTrade::ExpireMaker
+            ),
+        ),
+        ("margin", order.margin != MarginMode::Default),
+    ];
+    if let Some((field, _)) = asked.into_iter().find(|(_, is_asked)| *is_asked) {
+        return unsupported(format!("{field}: no venue of this deck offers it"));
+    }
+    let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+    let post_only_misused = order.post_only() && (immediate || order.kind != OrderType::Limit);
+    let stop_misused = order.kind.has_stop() && immediate;
+    if post_only_misused || stop_misused {
+        return unsupported(format!(
+            "type={}, time-in-force={}, post-only={}: post-only needs a resting limit order, a stop needs GTC or DAY",
+            order.kind,
+            order.time_in_force,
+            order.post_only()
+        ));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pieces of the canonical layout: padding that is always zero, and a macro for the closed sets of names.
+//! Pieces of the canonical layout: padding that is always zero, fields in reserve, and macros for the sets of names.
 
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
@@ -32,6 +32,9 @@ enum Zero {
 
 /// A `bool` of the canonical layout.
 pub type Bool = bool;
+
+/// A field in reserve: zero when written, ignored when a guest wrote it.
+pub type Reserved = Pad<8>;
 
 /// Declares an enum of the contract: one byte, cases numbered in the order of the WIT, with a name for people.
 macro_rules! closed_set {
@@ -68,3 +71,49 @@ macro_rules! closed_set {
     };
 }
 pub(crate) use closed_set;
+
+/// Declares a set of codes of the contract: two bytes, numbered in the order of the WIT's table, with a name for people.
+macro_rules! coded_set {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
+            zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
+        )]
+        #[repr(u16)]
+        #[allow(missing_docs, reason = "the cases are documented in wit/, whose order they keep")]
+        pub enum $name { $($(#[$case_doc])* $case,)+ }
+
+        impl $name {
+            /// Every case, in the order of the contract.
+            pub const ALL: &'static [Self] = &[$(Self::$case,)+];
+
+            /// The name as the contract spells it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$case => $text,)+ }
+            }
+
+            /// The case of this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|case| case.as_str() == name)
+            }
+
+            /// The number in the contract.
+            pub const fn number(self) -> u16 {
+                self as u16
+            }
+
+            /// The case of this number; `None` for one that this version does not know.
+            pub fn from_number(number: u16) -> Option<Self> {
+                Self::ALL.get(usize::from(number)).copied()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use coded_set;

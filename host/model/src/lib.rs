@@ -24,23 +24,23 @@ pub mod untrusted;
 
 pub use action::{
     Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest,
-    Modify, Notify, Submit, TimerRequest,
+    Modify, Notify, OrderFlags, Submit, TimerRequest,
 };
 // A glob, so that the record of a new kind needs no line here.
 pub use event::*;
 pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed, parse_plain_fixed};
 pub use ids::{
-    ClientOrderId, CurrencyId, END_OF_TIME, InstrumentId, OrderNumber, StrategyId, TextId,
-    Timestamp, VenueId, VenueOrderId, is_event_time,
+    AccountId, ClientOrderId, CurrencyId, END_OF_TIME, InstrumentId, OrderNumber, StrategyId,
+    TextId, Timestamp, VenueId, VenueOrderId, is_event_time,
 };
 pub use instrument::{Currency, Instrument, OrderFormError};
-pub use layout::{Bool, Pad};
+pub use layout::{Bool, Pad, Reserved};
 pub use module_hash::ModuleHash;
 pub use money::{Amount, Money, MoneyError};
 pub use order::{InvalidTransition, OrderEvent, OrderState, Working};
 pub use registry::{NameCount, Registry, RegistryError};
 pub use terms::{
-    Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, OrderType, Reason, Severity, Side,
-    TimeInForce, VenueScope, VenueState,
+    Aggressor, BarBasis, BookChange, Liquidity, MarginMode, OrderStatus, OrderType, Reason,
+    SelfTrade, Severity, Side, TimeInForce, TrailBasis, Trigger, VenueScope, VenueState,
 };
 pub use untrusted::Untrusted;

@@ -34,6 +34,8 @@ pub enum OrderState {
 /// The progress of a live order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Working {
+    /// The host holds it.
+    Held,
     /// Sent to the venue.
     Submitted,
     /// On the venue's book, or waiting there for its stop price.
@@ -68,18 +70,21 @@ pub struct InvalidTransition {
 
 impl OrderState {
     /// Every state.
-    pub const ALL: [Self; 19] = {
-        use Working::{Accepted, PartiallyFilled, Submitted, Triggered};
+    pub const ALL: [Self; 22] = {
+        use Working::{Accepted, Held, PartiallyFilled, Submitted, Triggered};
         [
             Self::Initialised,
+            Self::Working(Held),
             Self::Working(Submitted),
             Self::Working(Accepted),
             Self::Working(Triggered),
             Self::Working(PartiallyFilled),
+            Self::PendingModify(Held),
             Self::PendingModify(Submitted),
             Self::PendingModify(Accepted),
             Self::PendingModify(Triggered),
             Self::PendingModify(PartiallyFilled),
+            Self::PendingCancel(Held),
             Self::PendingCancel(Submitted),
             Self::PendingCancel(Accepted),
             Self::PendingCancel(Triggered),
@@ -104,11 +109,16 @@ impl OrderState {
             Unknown, Working as W,
         };
         use OrderStatus as S;
-        use Working::{Accepted, PartiallyFilled, Submitted, Triggered};
+        use Working::{Accepted, Held, PartiallyFilled, Submitted, Triggered};
         Ok(match (self, event) {
             // We check, then send.
             (Initialised, Update(S::Denied)) => Denied,
             (Initialised, Update(S::Submitted)) => W(Submitted),
+            // Or hold it first; once it was released, nothing brings it back.
+            (Initialised, Update(S::Held)) => W(Held),
+            (W(Held), Update(S::Submitted)) => W(Submitted),
+            (PendingCancel(Held), Update(S::Submitted)) => PendingCancel(Submitted),
+            (PendingModify(Held), Update(S::Submitted)) => PendingModify(Submitted),
 
             // The venue answers. A venue that fills at once may never say "accepted".
             (W(Submitted), Update(S::Accepted)) => W(Accepted),
@@ -189,6 +199,7 @@ impl OrderState {
     pub const fn status(self) -> Option<OrderStatus> {
         Some(match self {
             Self::Initialised | Self::Filled => return None,
+            Self::Working(Working::Held) => OrderStatus::Held,
             Self::Working(Working::Submitted) => OrderStatus::Submitted,
             Self::Working(Working::Accepted | Working::PartiallyFilled) => OrderStatus::Accepted,
             Self::Working(Working::Triggered) => OrderStatus::Triggered,

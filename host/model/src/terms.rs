@@ -1,6 +1,6 @@
-//! The closed sets of names of `wit/types.wit`, in its order.
+//! The sets of names of `wit/types.wit`, in its order.
 
-use crate::layout::closed_set;
+use crate::layout::{closed_set, coded_set};
 
 closed_set! {
     /// The side of an order, a fill or a book level.
@@ -40,31 +40,84 @@ closed_set! {
     BarBasis { Time = "time", Trades = "trades", Volume = "volume", }
 }
 
-closed_set! {
+coded_set! {
     /// The type of an order.
-    OrderType { Market = "market", Limit = "limit", Stop = "stop", StopLimit = "stop-limit", }
+    OrderType {
+        Other = "other",
+        Market = "market",
+        Limit = "limit",
+        Stop = "stop",
+        StopLimit = "stop-limit",
+        MarketIfTouched = "market-if-touched",
+        LimitIfTouched = "limit-if-touched",
+        TrailingStop = "trailing-stop",
+        TrailingStopLimit = "trailing-stop-limit",
+    }
 }
 
 impl OrderType {
     /// Whether the type carries a limit price.
     pub const fn has_price(self) -> bool {
-        matches!(self, Self::Limit | Self::StopLimit)
+        matches!(self, Self::Limit | Self::StopLimit | Self::LimitIfTouched)
     }
 
     /// Whether the type carries a stop price.
     pub const fn has_stop(self) -> bool {
-        matches!(self, Self::Stop | Self::StopLimit)
+        matches!(
+            self,
+            Self::Stop | Self::StopLimit | Self::MarketIfTouched | Self::LimitIfTouched
+        )
+    }
+
+    /// Whether its stop price follows the market.
+    pub const fn trails(self) -> bool {
+        matches!(self, Self::TrailingStop | Self::TrailingStopLimit)
     }
 }
 
-closed_set! {
-    /// The time for which an order works.
-    TimeInForce { Gtc = "gtc", Ioc = "ioc", Fok = "fok", Day = "day", }
+coded_set! {
+    /// What moves the trigger of an order with a stop price.
+    Trigger { Default = "default", LastTrade = "last-trade", Quote = "quote", Mark = "mark", }
 }
 
-closed_set! {
+coded_set! {
+    /// The unit of the distance of a trailing stop.
+    TrailBasis { Price = "price", BasisPoints = "basis-points", }
+}
+
+coded_set! {
+    /// Which order yields where two of one account would trade.
+    SelfTrade {
+        Default = "default",
+        ExpireMaker = "expire-maker",
+        ExpireTaker = "expire-taker",
+        ExpireBoth = "expire-both",
+    }
+}
+
+coded_set! {
+    /// How a position is margined.
+    MarginMode { Default = "default", Cross = "cross", Isolated = "isolated", }
+}
+
+coded_set! {
+    /// The time for which an order works.
+    TimeInForce {
+        Other = "other",
+        Gtc = "gtc",
+        Ioc = "ioc",
+        Fok = "fok",
+        Day = "day",
+        Gtd = "gtd",
+        AtOpen = "at-open",
+        AtClose = "at-close",
+    }
+}
+
+coded_set! {
     /// The state of an order, as an order update reports it.
     OrderStatus {
+        Other = "other",
         Submitted = "submitted",
         Accepted = "accepted",
         Denied = "denied",
@@ -78,12 +131,14 @@ closed_set! {
         ModifyRejected = "modify-rejected",
         CancelRejected = "cancel-rejected",
         Unknown = "unknown",
+        Held = "held",
     }
 }
 
-closed_set! {
+coded_set! {
     /// The reason for an order update.
     Reason {
+        Other = "other",
         Normal = "normal",
         MaxSize = "max-size",
         MaxNotional = "max-notional",
@@ -112,6 +167,11 @@ closed_set! {
         Venue = "venue",
         StrategyEnded = "strategy-ended",
         Operator = "operator",
+        SelfTrade = "self-trade",
+        PositionClosed = "position-closed",
+        GroupEnded = "group-ended",
+        ParentEnded = "parent-ended",
+        DateReached = "date-reached",
     }
 }
 
@@ -122,9 +182,9 @@ impl Reason {
     }
 }
 
-closed_set! {
+coded_set! {
     /// Whether a fill took or provided liquidity.
-    Liquidity { Maker = "maker", Taker = "taker", }
+    Liquidity { Other = "other", Maker = "maker", Taker = "taker", }
 }
 
 closed_set! {
@@ -132,9 +192,10 @@ closed_set! {
     VenueScope { Venue = "venue", Instrument = "instrument", }
 }
 
-closed_set! {
+coded_set! {
     /// The state of a venue, or of its data for one instrument.
     VenueState {
+        Other = "other",
         Connected = "connected",
         Disconnected = "disconnected",
         Stale = "stale",

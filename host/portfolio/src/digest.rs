@@ -46,8 +46,8 @@ impl Digest {
             submit.side as u8,
             submit.kind as u8,
             submit.time_in_force as u8,
-            submit.post_only.into(),
-            submit.reduce_only.into(),
+            submit.post_only().into(),
+            submit.reduce_only().into(),
         ]);
         let numbers = [
             order.price.0,

@@ -2,6 +2,7 @@
 //!
 //! Frequent records have a fixed layout, little-endian; rare ones are JSON, so that they can be read without this code.
 
+use crate::earlier;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tickdeck_engine::{
     QuarantineCause, RecordedChange, SentKind, StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
-use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
+use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, Event, StrategyId, Timestamp};
 
 /// The kinds of records, in both reels. A number is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +75,8 @@ pub enum ActionsRecord {
 
 /// Bytes before batches.
 const OFFERED: usize = 16;
-/// Bytes of an action's record.
-const APPLIED: usize = 48 + Action::SIZE;
+/// Bytes before an action.
+const APPLIED: usize = 48;
 /// Bytes of a command's record.
 const SENT: usize = 48;
 /// Bytes before a state's own.
@@ -164,11 +165,8 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
             Ok(ActionsRecord::Offered(position, strategy, batches))
         }
         Some(RecordKind::Applied) => {
-            ensure!(
-                payload.len() == APPLIED,
-                "an action has {} bytes",
-                payload.len()
-            );
+            let length = payload.len();
+            ensure!(length >= APPLIED, "an action has {length} bytes");
             let mut fields = Fields(payload);
             let position = fields.u64();
             let applied = AppliedAction {
@@ -178,7 +176,7 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
                 strategy: StrategyId(fields.u32()),
                 ordinal: fields.u32(),
                 late: fields.u64() != 0,
-                action: Action::from_bytes(&fields.take())?,
+                action: recorded_action(fields.0)?,
             };
             Ok(ActionsRecord::Effect(position, Effect::Applied(applied)))
         }
@@ -229,6 +227,27 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
             Ok(ActionsRecord::Effect(position, rare.effect()?))
         }
         Some(RecordKind::Event) | None => bail!("a record of kind {kind}"),
+    }
+}
+
+/// Reads the action of a record, in the layout of now or of before schema 4.
+fn recorded_action(bytes: &[u8]) -> Result<Action> {
+    if let Ok(bytes) = bytes.try_into() {
+        return Ok(Action::from_bytes(bytes)?);
+    }
+    let old = bytes.try_into().ok().map(earlier::action);
+    let old = old.with_context(|| format!("an action has {} bytes", APPLIED + bytes.len()))?;
+    old.context("an action has a value outside the contract")
+}
+
+/// Reads an event of the events reel, in the layout of now or of before schema 4.
+///
+/// # Errors
+/// The payload is none.
+pub fn recorded_event(payload: &[u8]) -> Result<Event> {
+    match payload.try_into() {
+        Ok(old) => earlier::event(old).context("an event has a value outside the contract"),
+        Err(_) => Ok(Event::from_bytes(payload)?),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names on disk, and the version of the records.
 
 /// Version of the records' meaning. It is written into every segment; older versions remain readable forever.
-pub const SCHEMA: u16 = 3;
+pub const SCHEMA: u16 = 4;
 /// The first schema whose reels say which batches strategies were offered.
 pub(crate) const SCHEMA_WITH_BATCHES: u16 = 3;
 

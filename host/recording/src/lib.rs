@@ -27,6 +27,7 @@ mod codec;
 mod comparison;
 mod completeness;
 mod decisions;
+mod earlier;
 mod kinds;
 mod known_names;
 mod layout;
@@ -49,7 +50,7 @@ mod verify;
 mod verify_fault;
 
 pub use batches_again::BatchesAgain;
-pub use codec::{ActionsRecord, RecordKind, decode};
+pub use codec::{ActionsRecord, RecordKind, decode, recorded_event};
 pub use comparison::{Comparison, Counts, Difference, compare};
 pub use decisions::NotCalled;
 pub use layout::{ACTIONS, EVENTS, IMPORTED, SCHEMA};

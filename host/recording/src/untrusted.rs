@@ -1,7 +1,7 @@
 //! Checks on the contents of reels. Whoever writes a reel can give it valid checksums, so an intact record is not a trustworthy
 //! one: the host would reserve memory by its numbers, or look up what does not exist.
 
-use crate::codec::RecordKind;
+use crate::codec::{RecordKind, recorded_event};
 use anyhow::{Context, Result, bail, ensure};
 use tickdeck_engine::port::VenueTerms;
 use tickdeck_journal::Record;
@@ -20,7 +20,7 @@ pub(crate) fn event(record: &Record<'_>, sequence: u64) -> Result<Event> {
         "is of kind {}",
         record.kind
     );
-    let event = Event::from_bytes(record.payload)?;
+    let event = recorded_event(record.payload)?;
     ensure!(
         event.sequence == sequence,
         "the events reel is broken: found event {} where {sequence} should be",

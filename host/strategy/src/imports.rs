@@ -5,8 +5,8 @@ use crate::limits::{Deadline, Limiter};
 use crate::log::{LogLevel, Logger};
 use std::sync::Arc;
 use tickdeck_model::{
-    CurrencyId, Instrument, InstrumentId, Money, OrderStatus, OrderType, Registry, Side, TextId,
-    TimeInForce,
+    AccountId, CurrencyId, Instrument, InstrumentId, Money, OrderStatus, OrderType, Registry, Side,
+    TextId, TimeInForce,
 };
 use tickdeck_portfolio::{Order, Position, StrategyBook};
 use wasmtime::component::{HasSelf, Linker};
@@ -97,6 +97,7 @@ impl State {
             .average_price(terms)
             .ok_or_else(|| format_err!("the average price of {} does not fit", terms.symbol))?;
         Ok(store::Position {
+            account: 0,
             instrument: id.0,
             size: position.size.0,
             cost: self.amount("the cost", position.cost, position.quote)?,
@@ -203,36 +204,25 @@ fn terms(instrument: &Instrument) -> instruments::Instrument {
 fn working_order(order: &Order) -> store::WorkingOrder {
     store::WorkingOrder {
         order: order.number,
-        instrument: order.submit.instrument.0,
-        side: order.submit.side.into(),
-        kind: order.submit.kind.into(),
-        time_in_force: order.submit.time_in_force.into(),
-        status: order.state.status().map(Into::into),
+        after: order.submit.after,
         price: order.price.0,
         stop_price: order.stop_price.0,
         size: order.size.0,
         filled: order.filled.0,
-    }
-}
-
-/// Converts an enum of the model to its generated counterpart, case by case.
-macro_rules! convert_enums {
-    ($($name:ident { $($case:ident,)+ })+) => {$(
-        impl From<$name> for types::$name {
-            fn from(value: $name) -> Self {
-                match value { $($name::$case => Self::$case,)+ }
-            }
-        }
-    )+};
-}
-
-convert_enums! {
-    Side { Buy, Sell, }
-    OrderType { Market, Limit, Stop, StopLimit, }
-    TimeInForce { Gtc, Ioc, Fok, Day, }
-    OrderStatus {
-        Submitted, Accepted, Denied, Rejected, Canceled, Expired, Replaced, Triggered, PendingModify, PendingCancel,
-        ModifyRejected, CancelRejected, Unknown,
+        trail: order.submit.trail,
+        expires: order.submit.expires,
+        reserved_1: 0,
+        instrument: order.submit.instrument.0,
+        account: order.submit.account.0,
+        group: order.submit.group,
+        kind: order.submit.kind.number(),
+        time_in_force: order.submit.time_in_force.number(),
+        flags: order.submit.flags.number(),
+        status: order.state.status().map(OrderStatus::number),
+        side: match order.submit.side {
+            Side::Buy => types::Side::Buy,
+            Side::Sell => types::Side::Sell,
+        },
     }
 }
 
@@ -246,7 +236,8 @@ mod tests {
     use instruments::Host as _;
     use store::Host as _;
     use tickdeck_model::{
-        Amount, Event, Fill, Liquidity, OrderUpdate, Pad, Price, Reason, Size, StrategyId, Submit,
+        AccountId, Amount, Event, Fill, Liquidity, OrderUpdate, Pad, Price, Reason, Size,
+        StrategyId, Submit,
     };
     use tickdeck_portfolio::Portfolio;
 
@@ -283,12 +274,11 @@ mod tests {
             side: Side::Buy,
             kind: OrderType::StopLimit,
             time_in_force: TimeInForce::Day,
-            post_only: false,
-            reduce_only: false,
-            pad: Pad::ZERO,
+
             size: Size(3_000),
             price: Price(10_100),
             stop_price: Price(10_050),
+            ..Submit::EMPTY
         }
     }
 
@@ -301,6 +291,9 @@ mod tests {
         portfolio.open_strategy(STRATEGY, &[(CurrencyId(1), Amount(allocation))], 7);
         portfolio.intend(STRATEGY, &submit(7)).unwrap();
         let update = OrderUpdate {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
             instrument: InstrumentId(0),
             strategy: STRATEGY,
             order: 7,
@@ -314,6 +307,8 @@ mod tests {
         };
         portfolio.apply(&Event::new(40, 41, update)).unwrap();
         let fill = Fill {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
             instrument: InstrumentId(0),
             strategy: STRATEGY,
             order: 7,
@@ -378,11 +373,8 @@ mod tests {
             (working.size, working.filled, working.stop_price),
             (3_000, 2_000, 10_050)
         );
-        assert!(matches!(
-            working.status,
-            Some(types::OrderStatus::Accepted | types::OrderStatus::Submitted)
-        ));
-        assert!(matches!(working.kind, types::OrderType::StopLimit));
+        assert_eq!(working.status, Some(OrderStatus::Accepted.number()));
+        assert_eq!(working.kind, OrderType::StopLimit.number());
         let sent = state.order(8).unwrap().unwrap();
         assert!(
             sent.status.is_none(),

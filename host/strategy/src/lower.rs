@@ -44,7 +44,7 @@ impl Slot {
 }
 
 // SAFETY: size, alignment, flat form and type check are those of the derived type, so a function passes the check only
-// if its event has the same layout; `Slot` itself is 88 initialised bytes of that layout.
+// if its event has the same layout; `Slot` itself is 104 initialised bytes of that layout.
 unsafe impl ComponentType for Slot {
     type Lower = <events::Event as ComponentType>::Lower;
 
@@ -142,7 +142,7 @@ unsafe impl ComponentType for RawAction {
     }
 }
 
-// SAFETY: any 56 bytes are a `RawAction`; they are checked when decoded.
+// SAFETY: any 128 bytes are a `RawAction`; they are checked when decoded.
 unsafe impl Lift for RawAction {
     fn linear_lift_from_flat(
         _cx: &mut LiftContext<'_>,

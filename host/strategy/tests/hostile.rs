@@ -80,6 +80,7 @@ fn start(guest: &Guest) -> Instance {
 
 fn batch(count: u64) -> Vec<Event> {
     let trade = Trade {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(0),
         aggressor: Aggressor::Buyer,
         pad: Pad::ZERO,
@@ -409,11 +410,11 @@ fn a_malformed_answer_is_named() {
             &["on-events (events 17 to 19)", said],
         );
     }
-    let torn = "(drop (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))) (i32.store (i32.const 24) (i32.const 55)) (i32.const 16)";
+    let torn = "(drop (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))) (i32.store (i32.const 24) (i32.const 127)) (i32.const 16)";
     let text = fault_of(&mut start(&Guest::new().bytes().on_events(torn)), 1);
     assert_has(
         &text,
-        &["returned 55 bytes of actions, which is not a multiple of 56"],
+        &["returned 127 bytes of actions, which is not a multiple of 128"],
     );
 }
 

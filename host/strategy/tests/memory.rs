@@ -60,6 +60,7 @@ fn start(runtime: &Runtime, guest: &Guest) -> Instance {
 
 fn event() -> Event {
     let trade = Trade {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(0),
         aggressor: Aggressor::Buyer,
         pad: Pad::ZERO,

@@ -9,7 +9,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::schema::types::ColumnDescriptor;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tickdeck_files::open_plain;
@@ -28,11 +28,11 @@ struct ParquetSource {
     opened: File,
     reader: SerializedFileReader<File>,
     table: &'static Table,
-    /// The place of each of the table's columns in the file.
-    places: Vec<usize>,
+    /// The place of each of the table's columns in the file; none where an earlier export had not yet a column that may be empty.
+    places: Vec<Option<usize>>,
     /// The next row group.
     group: usize,
-    columns: Vec<ColumnReader>,
+    columns: Vec<Option<ColumnReader>>,
     /// Rows of this group that are not read yet.
     left: usize,
 }
@@ -55,7 +55,10 @@ impl ParquetSource {
                     column.name
                 )
             };
-            places.push(place.ok_or_else(|| TableError::content(file, what()))?);
+            if place.is_none() && !(column.optional && is_missing(&schema, column.name)) {
+                return Err(TableError::content(file, what()));
+            }
+            places.push(place);
         }
         Ok(Self {
             file: file.to_owned(),
@@ -80,7 +83,10 @@ impl ParquetSource {
         let count = self.left.min(BATCH);
         let columns = self.columns.iter_mut().zip(self.table.columns);
         let batch: Result<Vec<_>, _> = columns
-            .map(|(reader, column)| values(reader, column, count))
+            .map(|(reader, column)| match reader {
+                Some(reader) => values(reader, column, count),
+                None => Ok(vec![Value::Null; count]),
+            })
             .collect();
         self.left -= count;
         batch
@@ -89,7 +95,7 @@ impl ParquetSource {
     fn next_group(&mut self) -> Result<(), ParquetError> {
         let group = self.reader.get_row_group(self.group)?;
         let about = group.metadata();
-        for place in &self.places {
+        for place in self.places.iter().flatten() {
             let column = about.column(*place);
             let data = column.data_page_offset();
             let from = column
@@ -101,7 +107,11 @@ impl ParquetSource {
         let columns: Result<_, _> = self
             .places
             .iter()
-            .map(|place| group.get_column_reader(*place))
+            .map(|place| {
+                place
+                    .map(|place| group.get_column_reader(place))
+                    .transpose()
+            })
             .collect();
         self.left = usize::try_from(about.num_rows())
             .map_err(|_| ParquetError::General("a row group has no number of rows".to_owned()))?;
@@ -130,6 +140,11 @@ impl Batches for ParquetSource {
         }
         Ok(rows)
     }
+}
+
+/// Returns whether a file has no column of this name, of any type.
+fn is_missing(schema: &SchemaDescriptor, name: &str) -> bool {
+    schema.columns().iter().all(|there| there.name() != name)
 }
 
 /// Returns whether a column of a file has the type that [`crate::create`] gives this kind.

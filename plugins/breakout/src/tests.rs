@@ -14,6 +14,7 @@ fn harness() -> Harness<Breakout> {
 fn bar(harness: &mut Harness<Breakout>, close: &str) -> Vec<Action> {
     let price = harness.world().price(BTCUSDT, close);
     harness.feed(Bar {
+        reserved: 0,
         instrument: BTCUSDT,
         step: BAR.step,
         open: price,

@@ -48,6 +48,8 @@ fn quotes_both_sides_and_follows_the_market() {
     let moved = harness.quote(BTCUSDT, "60000.05", "60000.07");
     let modify = |order, price| {
         Action::Modify(Modify {
+            stop_price: Price::ZERO,
+            trail: 0,
             order: OrderNumber(order),
             price: Price(price),
             size,
@@ -83,7 +85,16 @@ fn quotes_a_filled_side_again_once_the_inventory_allows_it() {
     let actions = harness.quote(BTCUSDT, "60000.00", "60000.02");
     let size = Size(1_000);
     let (order, price) = (OrderNumber(2), Price(6_000_001));
-    assert_eq!(actions, [Action::Modify(Modify { order, price, size })]);
+    assert_eq!(
+        actions,
+        [Action::Modify(Modify {
+            stop_price: Price::ZERO,
+            trail: 0,
+            order,
+            price,
+            size
+        })]
+    );
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Actions of a strategy: `action` of `wit/actions.wit`.
 
-use crate::fixed::{Price, Size};
-use crate::ids::{InstrumentId, OrderNumber, TextId, Timestamp};
-use crate::terms::{BarBasis, Feed, OrderType, Severity, Side, TimeInForce};
+use crate::fixed::{Amount, Price, Size};
+use crate::ids::{AccountId, InstrumentId, OrderNumber, TextId, Timestamp};
+use crate::terms::{
+    BarBasis, Feed, MarginMode, OrderType, SelfTrade, Severity, Side, TimeInForce, TrailBasis,
+    Trigger,
+};
 
 /// An action of a strategy. Strategies create actions through [`Context`](crate::Context); tests inspect them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,27 +35,92 @@ pub enum Action {
 pub struct Submit {
     /// The strategy's own number of the order.
     pub order: OrderNumber,
+    /// The order that this one waits for.
+    pub after: Option<OrderNumber>,
     /// The instrument to trade.
     pub instrument: InstrumentId,
+    /// The account; 0 is the strategy's own.
+    pub account: AccountId,
     /// Buy or sell.
     pub side: Side,
     /// The order type.
     pub kind: OrderType,
     /// The time in force.
     pub time_in_force: TimeInForce,
+    /// When a GTD order expires, 0 for others.
+    pub expires: Timestamp,
     /// Whether the venue rejects the order instead of letting it trade at once.
     pub post_only: bool,
     /// Whether the order only closes the position.
     pub reduce_only: bool,
-    /// The size, in whole lots.
+    /// Whether it may also trade outside the regular session.
+    pub extended_hours: bool,
+    /// Whether a partial fill cancels the rest of its group, instead of reducing it.
+    pub group_cancels: bool,
+    /// Orders of the same group are alternatives; 0 for none.
+    pub group: u32,
+    /// The size, in whole lots; 0 where `notional` is given.
     pub size: Size,
-    /// Limit price, 0 where the type has none.
+    /// What to spend or to receive in the quote currency, for market orders; 0 where `size` is given.
+    pub notional: Amount,
+    /// The part that the book shows; 0 for all of it.
+    pub display: Size,
+    /// Limit price, 0 where the type has none; of a trailing stop-limit its distance from the stop price.
     pub price: Price,
     /// Stop price, 0 where the type has none.
     pub stop_price: Price,
+    /// What moves the trigger of the stop price.
+    pub trigger: Trigger,
+    /// The distance of a trailing stop, in the unit of `trail_basis`; 0 for other types.
+    pub trail: i64,
+    /// The unit of `trail`.
+    pub trail_basis: TrailBasis,
+    /// Which order yields where this one would trade with another of its account.
+    pub self_trade: SelfTrade,
+    /// How the position is margined.
+    pub margin: MarginMode,
+    /// In hundredths; 0 for the account's.
+    pub leverage: u32,
 }
 
-/// A change of a working order.
+impl Submit {
+    /// Returns a market order.
+    pub const fn market(
+        order: OrderNumber,
+        instrument: InstrumentId,
+        side: Side,
+        size: Size,
+    ) -> Self {
+        Self {
+            order,
+            after: None,
+            instrument,
+            account: AccountId(0),
+            side,
+            kind: OrderType::Market,
+            time_in_force: TimeInForce::Gtc,
+            expires: 0,
+            post_only: false,
+            reduce_only: false,
+            extended_hours: false,
+            group_cancels: false,
+            group: 0,
+            size,
+            notional: Amount(0),
+            display: Size::ZERO,
+            price: Price::ZERO,
+            stop_price: Price::ZERO,
+            trigger: Trigger::Default,
+            trail: 0,
+            trail_basis: TrailBasis::Price,
+            self_trade: SelfTrade::Default,
+            margin: MarginMode::Default,
+            leverage: 0,
+        }
+    }
+}
+
+/// A change of a working order. A field that is zero keeps its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Modify {
     /// The strategy's own number of the order.
@@ -61,6 +129,23 @@ pub struct Modify {
     pub price: Price,
     /// The new total size, including the filled part.
     pub size: Size,
+    /// The new stop price.
+    pub stop_price: Price,
+    /// The new distance of a trailing stop.
+    pub trail: i64,
+}
+
+impl Modify {
+    /// Returns a change of nothing.
+    pub const fn of(order: OrderNumber) -> Self {
+        Self {
+            order,
+            price: Price::ZERO,
+            size: Size::ZERO,
+            stop_price: Price::ZERO,
+            trail: 0,
+        }
+    }
 }
 
 /// A timer to set.
@@ -141,15 +226,26 @@ impl BarSpec {
     }
 }
 
-/// An action in the canonical layout: seven little-endian words, composed by arithmetic so that padding is always zero.
+/// Words of an action.
+const WORDS: usize = Action::SIZE / 8;
+
+/// An action in the canonical layout: sixteen little-endian words, composed by arithmetic so that padding is always zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct ActionWords([u64; 7]);
+pub struct ActionWords([u64; WORDS]);
 
 const _: () = assert!(size_of::<ActionWords>() == Action::SIZE && align_of::<ActionWords>() == 8);
 
 impl ActionWords {
-    /// Returns the 56 bytes.
+    /// An action whose record has only these words.
+    fn of(discriminant: u64, record: &[u64]) -> Self {
+        let mut words = [0; WORDS];
+        words[0] = discriminant;
+        words[1..=record.len()].copy_from_slice(record);
+        Self(words)
+    }
+
+    /// Returns the bytes.
     pub fn to_bytes(self) -> [u8; Action::SIZE] {
         let mut bytes = [0; Action::SIZE];
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.0) {
@@ -164,69 +260,87 @@ const fn word(low: u32, high: [u8; 4]) -> u64 {
     low as u64 | (u32::from_le_bytes(high) as u64) << 32
 }
 
+/// Packs four codes into one word.
+fn codes(codes: [u16; 4]) -> u64 {
+    codes
+        .iter()
+        .rev()
+        .fold(0, |word, code| word << 16 | u64::from(*code))
+}
+
 impl Action {
     /// Size of an action in the canonical layout, in bytes.
-    pub const SIZE: usize = 56;
+    pub const SIZE: usize = 128;
 
     /// Returns the action in the canonical layout.
     pub fn to_words(&self) -> ActionWords {
         let units = |value: i64| value.cast_unsigned();
-        ActionWords(match *self {
-            Self::Submit(submit) => submit.to_words(),
-            Self::Modify(Modify { order, price, size }) => {
-                [1, order.0, units(price.0), units(size.0), 0, 0, 0]
+        let of = ActionWords::of;
+        match *self {
+            Self::Submit(submit) => of(0, &submit.to_record()),
+            Self::Modify(modify) => {
+                let (price, size) = (units(modify.price.0), units(modify.size.0));
+                let (stop, trail) = (units(modify.stop_price.0), units(modify.trail));
+                of(1, &[modify.order.0, price, size, stop, trail])
             }
-            Self::Cancel(order) => [2, order.0, 0, 0, 0, 0, 0],
-            Self::CancelAll(None) => [3, 0, 0, 0, 0, 0, 0],
-            Self::CancelAll(Some(instrument)) => {
-                [3, word(instrument.0, [1, 0, 0, 0]), 0, 0, 0, 0, 0]
-            }
-            Self::SetTimer(SetTimer { id, due }) => [4, u64::from(id), units(due), 0, 0, 0, 0],
-            Self::ClearTimer(id) => [5, u64::from(id), 0, 0, 0, 0, 0],
+            Self::Cancel(order) => of(2, &[order.0]),
+            Self::CancelAll(None) => of(3, &[]),
+            Self::CancelAll(Some(instrument)) => of(3, &[word(instrument.0, [1, 0, 0, 0])]),
+            Self::SetTimer(SetTimer { id, due }) => of(4, &[u64::from(id), units(due)]),
+            Self::ClearTimer(id) => of(5, &[u64::from(id)]),
             Self::Notify(Notify {
                 message,
                 severity,
                 value,
-            }) => [
+            }) => of(
                 6,
-                word(message, [severity as u8, 0, 0, 0]),
-                value.to_bits(),
-                0,
-                0,
-                0,
-                0,
-            ],
-            Self::Subscribe(stream) => stream.to_words(7),
-            Self::Unsubscribe(stream) => stream.to_words(8),
-        })
+                &[word(message, [severity as u8, 0, 0, 0]), value.to_bits()],
+            ),
+            Self::Subscribe(stream) => of(7, &stream.to_record()),
+            Self::Unsubscribe(stream) => of(8, &stream.to_record()),
+        }
     }
 }
 
 impl Submit {
-    fn to_words(self) -> [u64; 7] {
-        let bytes = [
-            self.side as u8,
-            self.kind as u8,
-            self.time_in_force as u8,
-            u8::from(self.post_only),
+    fn to_record(self) -> [u64; WORDS - 1] {
+        let units = |value: i64| value.cast_unsigned();
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let options = [
+            self.post_only,
+            self.reduce_only,
+            self.extended_hours,
+            self.group_cancels,
         ];
-        let [size, price, stop_price] =
-            [self.size.0, self.price.0, self.stop_price.0].map(|units| units.cast_unsigned());
-        let terms = word(self.instrument.0, bytes);
+        let bits = options.iter().enumerate();
+        let flags = bits.fold(0, |flags, (bit, is_set)| flags | u16::from(*is_set) << bit);
         [
-            0,
             self.order.0,
-            terms,
-            u64::from(self.reduce_only),
-            size,
-            price,
-            stop_price,
+            self.after.map_or(0, |order| order.0),
+            units(self.size.0),
+            units(self.notional.0),
+            units(self.price.0),
+            units(self.stop_price.0),
+            units(self.trail),
+            units(self.display.0),
+            units(self.expires),
+            0,
+            0,
+            pair(self.instrument.0, self.account.0),
+            pair(self.group, self.leverage),
+            codes([
+                self.kind.0,
+                self.time_in_force.0,
+                self.trigger.0,
+                self.trail_basis.0,
+            ]),
+            codes([flags, self.self_trade.0, self.margin.0, self.side as u16]),
         ]
     }
 }
 
 impl Stream {
-    fn to_words(self, discriminant: u64) -> [u64; 7] {
+    fn to_record(self) -> [u64; 2] {
         let none = BarSpec {
             basis: BarBasis::Time,
             step: 0,
@@ -240,13 +354,8 @@ impl Stream {
         };
         let head = u64::from(target) | u64::from(bars.step) << 32;
         [
-            discriminant,
             head,
             u64::from(feed as u8) | u64::from(bars.basis as u8) << 8,
-            0,
-            0,
-            0,
-            0,
         ]
     }
 }
@@ -257,29 +366,52 @@ mod tests {
 
     #[test]
     fn writes_a_submit_at_the_offsets_of_the_contract() {
-        let bytes = Action::Submit(Submit {
-            order: OrderNumber(0x0102),
-            instrument: InstrumentId(7),
-            side: Side::Sell,
+        let submit = Submit {
+            after: Some(OrderNumber(4)),
+            account: AccountId(8),
             kind: OrderType::StopLimit,
-            time_in_force: TimeInForce::Day,
+            time_in_force: TimeInForce::Gtd,
+            expires: 11,
             post_only: true,
-            reduce_only: true,
-            size: Size(3),
+            group_cancels: true,
+            group: 9,
+            notional: Amount(12),
+            display: Size(13),
             price: Price(-1),
             stop_price: Price(5),
-        })
-        .to_words()
-        .to_bytes();
+            trigger: Trigger::Quote,
+            trail: 14,
+            trail_basis: TrailBasis::BasisPoints,
+            self_trade: SelfTrade::ExpireBoth,
+            margin: MarginMode::Isolated,
+            leverage: 10,
+            ..Submit::market(OrderNumber(0x0102), InstrumentId(7), Side::Sell, Size(3))
+        };
+        let bytes = Action::Submit(submit).to_words().to_bytes();
         assert_eq!(bytes[..8], [0; 8]);
         assert_eq!(bytes[8..16], [2, 1, 0, 0, 0, 0, 0, 0]);
+        let longs = [
+            (16, 4),
+            (24, 3),
+            (32, 12),
+            (40, -1),
+            (48, 5),
+            (56, 14),
+            (64, 13),
+            (72, 11),
+        ];
+        for (at, value) in longs {
+            assert_eq!(bytes[at..at + 8], i64::to_le_bytes(value), "byte {at}");
+        }
+        assert_eq!(bytes[80..96], [0; 16], "in reserve");
         assert_eq!(
-            bytes[16..32],
-            [7, 0, 0, 0, 1, 3, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+            bytes[96..112],
+            [7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0, 10, 0, 0, 0]
         );
-        assert_eq!(bytes[32..40], 3u64.to_le_bytes());
-        assert_eq!(bytes[40..48], [0xff; 8]);
-        assert_eq!(bytes[48..], 5u64.to_le_bytes());
+        assert_eq!(
+            bytes[112..],
+            [4, 0, 5, 0, 2, 0, 1, 0, 9, 0, 3, 0, 2, 0, 1, 0]
+        );
     }
 
     #[test]
@@ -292,7 +424,7 @@ mod tests {
                 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 4, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0
             ]
         );
-        assert_eq!(bytes[24..], [0; 32]);
+        assert_eq!(bytes[24..], [0; Action::SIZE - 24]);
         let bytes = Action::CancelAll(Some(InstrumentId(6)))
             .to_words()
             .to_bytes();

@@ -165,6 +165,7 @@ mod tests {
     fn update(change: BookChange, side: Side, price: i64, size: i64) -> BookUpdate {
         let (price, size) = (Price(price), Size(size));
         BookUpdate {
+            reserved: 0,
             instrument: InstrumentId(1),
             change,
             side,

@@ -117,18 +117,8 @@ impl<S: Strategy> Context<'_, S> {
         instrument: InstrumentId,
         size: Size,
     ) -> OrderBuilder<'_> {
-        let submit = Submit {
-            order: OrderNumber(self.outbox.next_order),
-            instrument,
-            side,
-            kind: OrderType::Market,
-            time_in_force: TimeInForce::Gtc,
-            post_only: false,
-            reduce_only: false,
-            size,
-            price: Price::ZERO,
-            stop_price: Price::ZERO,
-        };
+        let order = OrderNumber(self.outbox.next_order);
+        let submit = Submit::market(order, instrument, side, size);
         OrderBuilder {
             outbox: self.outbox,
             submit,
@@ -138,8 +128,24 @@ impl<S: Strategy> Context<'_, S> {
     /// Modifies a working order. `size` is the new total size, including the filled part. The order loses its queue
     /// priority unless only its size decreases.
     pub fn modify(&mut self, order: OrderNumber, price: Price, size: Size) {
-        self.outbox
-            .push(Action::Modify(Modify { order, price, size }));
+        self.change(Modify {
+            price,
+            size,
+            ..Modify::of(order)
+        });
+    }
+
+    /// Moves the stop price of a working order.
+    pub fn modify_stop(&mut self, order: OrderNumber, stop_price: Price) {
+        self.change(Modify {
+            stop_price,
+            ..Modify::of(order)
+        });
+    }
+
+    /// Sends a change of a working order; what is zero in it stays.
+    pub fn change(&mut self, modify: Modify) {
+        self.outbox.push(Action::Modify(modify));
     }
 
     /// Cancels an order. Does nothing if the order is already done.

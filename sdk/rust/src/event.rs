@@ -7,7 +7,9 @@
 //! `strategy.rs`.
 
 use crate::fixed::{Amount, Price, Size};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
+use crate::ids::{
+    AccountId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,
+};
 use crate::terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, Reason, Side, VenueScope, VenueState,
 };
@@ -106,6 +108,8 @@ records! {
         ask: Price,
         /// Size at the best ask.
         ask_size: Size,
+        #[doc(hidden)]
+        reserved: u64,
     }
 
     /// A public trade.
@@ -120,6 +124,8 @@ records! {
         size: Size,
         /// The venue's number of the trade, increasing within the instrument.
         trade_id: u64,
+        #[doc(hidden)]
+        reserved: u64,
     }
 
     /// One level of the order book. A venue message with many levels becomes many events, of which the last has `last`
@@ -139,6 +145,8 @@ records! {
         size: Size,
         /// The venue's number of the message.
         update_id: u64,
+        #[doc(hidden)]
+        reserved: u64,
     }
 
     /// A bar of aggregated trades. Bars without a trade are not sent.
@@ -157,6 +165,8 @@ records! {
         close: Price,
         /// Sum of the trade sizes.
         volume: Size,
+        #[doc(hidden)]
+        reserved: u64,
         /// Number of trades.
         trades: u32,
         /// The measure that closed the bar.
@@ -177,6 +187,12 @@ records! {
         size: Size,
         /// The size filled so far.
         filled: Size,
+        /// The stop price now in force, 0 if the order type has none or the stop was triggered.
+        stop_price: Price,
+        #[doc(hidden)]
+        reserved: u64,
+        /// The account; 0 is the strategy's own.
+        account: AccountId,
         /// The new status.
         status: OrderStatus,
         /// The reason for the change.
@@ -201,12 +217,16 @@ records! {
         size: Size,
         /// Positive if a fee was paid, negative for a rebate.
         fee: Amount,
+        #[doc(hidden)]
+        reserved: u64,
         /// The currency of the fee.
         fee_currency: CurrencyId,
-        /// Side of the order.
-        side: Side,
+        /// The account; 0 is the strategy's own.
+        account: AccountId,
         /// Whether the fill provided or took liquidity.
         liquidity: Liquidity,
+        /// Side of the order.
+        side: Side,
     }
 
     /// A value published under a name, by a collector or by another strategy's `notify`.
@@ -217,6 +237,8 @@ records! {
         name: TextId,
         /// The value, never NaN.
         value: f64,
+        #[doc(hidden)]
+        reserved: u64,
     }
 
     /// One of the strategy's own timers fired.
@@ -227,6 +249,8 @@ records! {
         id: u32,
         /// The time for which it was set; it fired at the event's `ts_host`, never earlier.
         due: Timestamp,
+        #[doc(hidden)]
+        reserved: u64,
     }
 
     /// The state of a venue, or of its data for an instrument.
@@ -235,10 +259,12 @@ records! {
         venue: VenueId,
         /// The instrument, if `scope` is `Instrument`.
         instrument: InstrumentId,
-        /// The scope of the status.
-        scope: VenueScope,
+        #[doc(hidden)]
+        reserved: u64,
         /// The new state.
         state: VenueState,
+        /// The scope of the status.
+        scope: VenueScope,
     }
 
     /// The account's balance in one currency, as reported by the venue.
@@ -251,6 +277,10 @@ records! {
         total: Amount,
         /// The part that no working order reserves.
         free: Amount,
+        #[doc(hidden)]
+        reserved: u64,
+        /// The account; 0 is the only one of the venue.
+        account: AccountId,
     }
 
     /// Events of this strategy's subscriptions were skipped because it was too slow.
@@ -261,6 +291,8 @@ records! {
         last: u64,
         /// The number of events of the ring in that range.
         dropped: u64,
+        #[doc(hidden)]
+        reserved: u64,
     }
 }
 
@@ -289,7 +321,7 @@ impl VenueStatus {
 
 impl Event {
     /// Size of an event in the canonical layout, in bytes.
-    pub const SIZE: usize = 88;
+    pub const SIZE: usize = 104;
 
     /// Reads an event in the canonical layout, as stored in the host's ring and reels; returns `None` if a value is
     /// outside the contract.
@@ -316,33 +348,33 @@ macro_rules! assert_layout {
     };
 }
 
-assert_layout!(Event, 88, sequence: 0, ts_venue: 8, ts_host: 16, body: 24);
-assert_layout!(Quote, 40, instrument: 0, bid: 8, bid_size: 16, ask: 24, ask_size: 32);
-assert_layout!(Trade, 32, instrument: 0, aggressor: 4, price: 8, size: 16, trade_id: 24);
+assert_layout!(Event, 104, sequence: 0, ts_venue: 8, ts_host: 16, body: 24);
+assert_layout!(Quote, 48, instrument: 0, bid: 8, bid_size: 16, ask: 24, ask_size: 32, reserved: 40);
+assert_layout!(Trade, 40, instrument: 0, aggressor: 4, price: 8, size: 16, trade_id: 24, reserved: 32);
 assert_layout!(
-    BookUpdate, 32, instrument: 0, change: 4, side: 5, last: 6, price: 8, size: 16, update_id:
-    24
+    BookUpdate, 40, instrument: 0, change: 4, side: 5, last: 6, price: 8, size: 16, update_id: 24,
+    reserved: 32
 );
 assert_layout!(
-    Bar, 56, instrument: 0, step: 4, open: 8, high: 16, low: 24, close: 32, volume: 40, trades:
-    48, basis: 52
+    Bar, 64, instrument: 0, step: 4, open: 8, high: 16, low: 24, close: 32, volume: 40,
+    reserved: 48, trades: 56, basis: 60
 );
 assert_layout!(
-    OrderUpdate, 48, instrument: 0, strategy: 4, order: 8, price: 16, size: 24, filled: 32,
-    status: 40, reason: 41, side: 42
+    OrderUpdate, 72, instrument: 0, strategy: 4, order: 8, price: 16, size: 24, filled: 32,
+    stop_price: 40, reserved: 48, account: 56, status: 60, reason: 62, side: 64
 );
 assert_layout!(
-    Fill, 56, instrument: 0, strategy: 4, order: 8, trade_id: 16, price: 24, size: 32, fee: 40,
-    fee_currency: 48, side: 52, liquidity: 53
+    Fill, 72, instrument: 0, strategy: 4, order: 8, trade_id: 16, price: 24, size: 32, fee: 40,
+    reserved: 48, fee_currency: 56, account: 60, liquidity: 64, side: 66
 );
-assert_layout!(Signal, 16, source: 0, name: 4, value: 8);
-assert_layout!(Timer, 16, strategy: 0, id: 4, due: 8);
-assert_layout!(VenueStatus, 12, venue: 0, instrument: 4, scope: 8, state: 9);
-assert_layout!(Account, 24, venue: 0, currency: 4, total: 8, free: 16);
-assert_layout!(Lagged, 24, first: 0, last: 8, dropped: 16);
+assert_layout!(Signal, 24, source: 0, name: 4, value: 8, reserved: 16);
+assert_layout!(Timer, 24, strategy: 0, id: 4, due: 8, reserved: 16);
+assert_layout!(VenueStatus, 24, venue: 0, instrument: 4, reserved: 8, state: 16, scope: 18);
+assert_layout!(Account, 40, venue: 0, currency: 4, total: 8, free: 16, reserved: 24, account: 32);
+assert_layout!(Lagged, 32, first: 0, last: 8, dropped: 16, reserved: 24);
 // `repr(C, u8)`: the one-byte discriminant first (24 in the event), then the union at the records' alignment (32).
 const _: () =
-    assert!(size_of::<Body>() == 64 && align_of::<Body>() == 8 && align_of::<Event>() == 8);
+    assert!(size_of::<Body>() == 80 && align_of::<Body>() == 8 && align_of::<Event>() == 8);
 
 #[cfg(test)]
 mod tests {
@@ -373,6 +405,7 @@ mod tests {
             price: Price(0x100f_0e0d_0c0b_0a09),
             size: Size(0x1817_1615_1413_1211),
             trade_id: 0x201f_1e1d_1c1b_1a19,
+            reserved: 0x2827_2625_2423_2221,
         };
         assert_eq!(event.body, Body::Trade(trade));
     }

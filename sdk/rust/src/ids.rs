@@ -22,6 +22,8 @@ ids! {
     InstrumentId(u32),
     /// A venue.
     VenueId(u32),
+    /// An account at a venue; 0 is the strategy's own.
+    AccountId(u32),
     /// A currency.
     CurrencyId(u32),
     /// A strategy of this deck.

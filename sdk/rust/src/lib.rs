@@ -143,7 +143,9 @@ pub use event::*;
 pub use export::Exported;
 pub use fixed::{Amount, Fixed, MAX_SCALE, Price, Size, parse_decimal, pow10};
 pub use host::Host;
-pub use ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
+pub use ids::{
+    AccountId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,
+};
 pub use instrument::Instrument;
 pub use manifest::{Identity, Manifest};
 pub use message::Message;
@@ -153,7 +155,8 @@ pub use store::{Capital, Position, WorkingOrder};
 pub use strategy::Strategy;
 pub use subscription::Subscription;
 pub use terms::{
-    Aggressor, BarBasis, BookChange, Feed, Level, Liquidity, OrderPolicy, OrderStatus, OrderType,
-    Reason, Severity, Side, StopReason, TimeInForce, VenueScope, VenueState,
+    Aggressor, BarBasis, BookChange, Feed, Level, Liquidity, MarginMode, OrderPolicy, OrderStatus,
+    OrderType, Reason, SelfTrade, Severity, Side, StopReason, TimeInForce, TrailBasis, Trigger,
+    VenueScope, VenueState,
 };
 pub use tickdeck_sdk_derive::Parameters;

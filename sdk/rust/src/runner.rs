@@ -205,6 +205,7 @@ mod tests {
     fn quote() -> Event {
         let (instrument, zero) = (InstrumentId(1), Size::ZERO);
         let body = Body::Quote(Quote {
+            reserved: 0,
             instrument,
             bid: Price(1),
             bid_size: zero,
@@ -222,6 +223,7 @@ mod tests {
     fn timer(id: u32) -> Event {
         Event {
             body: Body::Timer(Timer {
+                reserved: 0,
                 strategy: StrategyId(1),
                 id,
                 due: 3,

@@ -1,7 +1,7 @@
 //! Records of the portfolio store: `wit/store.wit`.
 
 use crate::fixed::{Amount, Price, Size};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber};
+use crate::ids::{AccountId, CurrencyId, InstrumentId, OrderNumber, Timestamp};
 use crate::terms::{OrderStatus, OrderType, Side, TimeInForce};
 
 /// The strategy's capital and results in one currency.
@@ -22,6 +22,8 @@ pub struct Capital {
 pub struct Position {
     /// The instrument.
     pub instrument: InstrumentId,
+    /// The account; 0 is the strategy's own.
+    pub account: AccountId,
     /// The signed size: positive if long, negative if short.
     pub size: Size,
     /// The cost of the open part in the quote currency, with the sign of `size`.
@@ -55,6 +57,18 @@ pub struct WorkingOrder {
     pub size: Size,
     /// The size filled so far.
     pub filled: Size,
+    /// The order that this one waits for.
+    pub after: Option<OrderNumber>,
+    /// Orders of the same group are alternatives; 0 for none.
+    pub group: u32,
+    /// The distance of a trailing stop, 0 for other types.
+    pub trail: i64,
+    /// When a GTD order expires, 0 for others.
+    pub expires: Timestamp,
+    /// Whether the order only closes the position.
+    pub reduce_only: bool,
+    /// The account; 0 is the strategy's own.
+    pub account: AccountId,
 }
 
 impl WorkingOrder {
@@ -66,10 +80,19 @@ impl WorkingOrder {
     /// Returns whether a response to the order, or to an earlier modify or cancel of it, is outstanding. A cancel may
     /// still be sent; a modify should wait.
     pub const fn is_pending(&self) -> bool {
-        use OrderStatus::{PendingCancel, PendingModify, Submitted, Unknown};
         matches!(
             self.status,
-            None | Some(Submitted | PendingModify | PendingCancel | Unknown)
+            None | Some(
+                OrderStatus::Submitted
+                    | OrderStatus::PendingModify
+                    | OrderStatus::PendingCancel
+                    | OrderStatus::Unknown
+            )
         )
+    }
+
+    /// Returns whether the host holds the order.
+    pub const fn is_held(&self) -> bool {
+        matches!(self.status, Some(OrderStatus::Held))
     }
 }

@@ -1,7 +1,7 @@
 //! Reads single values from bytes in the canonical layout. Records are read field by field, in `event.rs`.
 
 use crate::fixed::{Amount, Price, Size};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, VenueId};
+use crate::ids::{AccountId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, VenueId};
 use crate::terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, Reason, Side, VenueScope, VenueState,
 };
@@ -42,7 +42,7 @@ macro_rules! enums {
     )+};
 }
 
-numbers!(u32, u64, i64, f64);
+numbers!(u16, u32, u64, i64, f64);
 wrapped!(
     Price,
     Size,
@@ -52,19 +52,14 @@ wrapped!(
     CurrencyId,
     StrategyId,
     TextId,
-    OrderNumber
-);
-enums!(
-    Aggressor,
-    BarBasis,
-    BookChange,
+    OrderNumber,
+    AccountId,
     Liquidity,
     OrderStatus,
     Reason,
-    Side,
-    VenueScope,
     VenueState
 );
+enums!(Aggressor, BarBasis, BookChange, Side, VenueScope);
 
 impl Field for bool {
     fn read(bytes: &[u8]) -> Option<Self> {

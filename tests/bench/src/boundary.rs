@@ -118,6 +118,7 @@ pub(crate) fn trades(count: usize) -> Vec<Event> {
     (0..count as i64)
         .map(|at| {
             let trade = Trade {
+                reserved: Pad::ZERO,
                 instrument: InstrumentId(0),
                 aggressor: Aggressor::Buyer,
                 pad: Pad::ZERO,

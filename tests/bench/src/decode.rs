@@ -161,6 +161,7 @@ fn ours(kinds: &[Kind<'_>]) -> Result<f64> {
         match decoder.decode(frame, &mut levels)? {
             Frame::Trade(trade) => {
                 let body = Trade {
+                    reserved: Pad::ZERO,
                     instrument: InstrumentId(0),
                     aggressor: trade.aggressor,
                     pad: Pad::ZERO,
@@ -172,6 +173,7 @@ fn ours(kinds: &[Kind<'_>]) -> Result<f64> {
             }
             Frame::BookTicker(ticker) => {
                 let body = Quote {
+                    reserved: Pad::ZERO,
                     instrument: InstrumentId(0),
                     pad: Pad::ZERO,
                     bid: ticker.bid.0,

@@ -12,7 +12,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy};
-use tickdeck_model::{Action, Event, Instrument, Registry};
+use tickdeck_model::{AccountId, Action, Event, Instrument, Registry};
 use tickdeck_portfolio::{Order, Position, StrategyBook};
 use tickdeck_sdk as sdk;
 use tickdeck_sdk::Runner;
@@ -162,6 +162,7 @@ fn bring_up(world: &mut World, book: &StrategyBook) {
 
 fn held(position: &Position) -> sdk::Position {
     sdk::Position {
+        account: sdk::AccountId(0),
         instrument: sdk::InstrumentId(position.instrument.0),
         size: sdk::Size(position.size.0),
         cost: sdk::Amount(0),
@@ -176,16 +177,22 @@ fn working(order: &Order) -> sdk::WorkingOrder {
         order: sdk::OrderNumber(order.number),
         instrument: sdk::InstrumentId(order.submit.instrument.0),
         side: sdk::Side::from_u8(order.submit.side as u8).expect(CASES),
-        kind: sdk::OrderType::from_u8(order.submit.kind as u8).expect(CASES),
-        time_in_force: sdk::TimeInForce::from_u8(order.submit.time_in_force as u8).expect(CASES),
+        kind: sdk::OrderType(order.submit.kind.number()),
+        time_in_force: sdk::TimeInForce(order.submit.time_in_force.number()),
         status: order
             .state
             .status()
-            .map(|status| sdk::OrderStatus::from_u8(status as u8).expect(CASES)),
+            .map(|status| sdk::OrderStatus(status.number())),
         price: sdk::Price(order.price.0),
         stop_price: sdk::Price(order.stop_price.0),
         size: sdk::Size(order.size.0),
         filled: sdk::Size(order.filled.0),
+        after: (order.submit.after > 0).then_some(sdk::OrderNumber(order.submit.after)),
+        group: order.submit.group,
+        trail: order.submit.trail,
+        expires: order.submit.expires,
+        reduce_only: order.submit.reduce_only(),
+        account: sdk::AccountId(order.submit.account.0),
     }
 }
 

@@ -14,8 +14,8 @@ use std::time::Instant;
 use tickdeck_engine::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware, Risk};
 use tickdeck_engine::{Checks, InstrumentLimits, Mode, OrderLimits, OrderRate, RiskConfig};
 use tickdeck_model::{
-    Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderType, Pad,
-    Price, Quote, Side, Size, StrategyId, Submit, TimeInForce, Timestamp, VenueId,
+    AccountId, Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
+    OrderType, Pad, Price, Quote, Side, Size, StrategyId, Submit, TimeInForce, Timestamp, VenueId,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -196,6 +196,8 @@ impl Routed {
 
 fn fill(strategy: StrategyId, instrument: InstrumentId) -> Fill {
     Fill {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
         instrument,
         strategy,
         order: 1,
@@ -288,12 +290,11 @@ fn order(number: u64) -> Submit {
         side: if step % 2 == 0 { Side::Buy } else { Side::Sell },
         kind,
         time_in_force: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: Size(1_000 + step),
         price: given(kind.has_price(), 6_000_000 + step),
         stop_price: given(kind.has_stop(), 6_000_100 + step),
+        ..Submit::EMPTY
     }
 }
 
@@ -302,6 +303,7 @@ fn situation(number: u64, instruments: &[Instrument]) -> OrderContext<'_> {
     let now: Timestamp = 1_000_000_000 + number as i64 * GAP_NS;
     let at = (number % u64::from(INSTRUMENTS)) as usize;
     let quote = Quote {
+        reserved: Pad::ZERO,
         instrument: instruments[at].id,
         pad: Pad::ZERO,
         bid: Price(6_000_000),

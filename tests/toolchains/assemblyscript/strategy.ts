@@ -5,11 +5,12 @@
 declare function log(level: i32, text: usize, length: usize): void;
 
 const INFO: i32 = 1;
-const EVENT: usize = 88;
+const EVENT: usize = 104;
 const TRADE: u8 = 1;
 const BUY: u8 = 0;
 const SELL: u8 = 1;
-const LIMIT: u8 = 1;
+const LIMIT: u16 = 2; // Codes of docs/CODES.md.
+const GTC: u16 = 1;
 
 // What a call returns lies here until the next one.
 const manifest = memory.data(64, 8);
@@ -18,7 +19,7 @@ const subscription = memory.data(20, 4);
 const restores = memory.data(4, 4);
 const result = memory.data(12, 4);
 const state = memory.data(16, 8);
-const action = memory.data(56, 8); // What is not written stays zero: submit, good till canceled.
+const action = memory.data(128, 8); // What is not written stays zero.
 
 let every: u64 = 0;
 let nextOrder: u64 = 0;
@@ -105,11 +106,12 @@ function onTrade(event: usize): bool {
   trades += 1;
   if (trades % every != 0) return false;
   store<u64>(action, nextOrder, 8);
-  store<u32>(action, load<u32>(event, 32), 16);
-  store<u8>(action, price < mean ? BUY : SELL, 20);
-  store<u8>(action, LIMIT, 21);
-  store<i64>(action, load<i64>(event, 48), 32);
+  store<i64>(action, load<i64>(event, 48), 24);
   store<i64>(action, load<i64>(event, 40), 40);
+  store<u32>(action, load<u32>(event, 32), 96);
+  store<u16>(action, LIMIT, 112);
+  store<u16>(action, GTC, 114);
+  store<u8>(action, price < mean ? BUY : SELL, 126);
   nextOrder += 1;
   return true;
 }

@@ -93,6 +93,9 @@ bool exports_tickdeck_strategy_lifecycle_restore(start_t *start, uint32_t schema
 
 void exports_tickdeck_strategy_lifecycle_stop(exports_tickdeck_strategy_lifecycle_stop_reason_t reason) {}
 
+// Codes of docs/CODES.md.
+enum { LIMIT = 2, GTC = 1 };
+
 // Writes the order that a trade causes, if any.
 static bool on_trade(const trade_t *trade, action_t *action) {
     double price = (double)trade->price;
@@ -106,7 +109,8 @@ static bool on_trade(const trade_t *trade, action_t *action) {
                 .order = next_order++,
                 .instrument = trade->instrument,
                 .side = price < state.mean ? TICKDECK_STRATEGY_TYPES_SIDE_BUY : TICKDECK_STRATEGY_TYPES_SIDE_SELL,
-                .kind = TICKDECK_STRATEGY_TYPES_ORDER_TYPE_LIMIT,
+                .kind = LIMIT,
+                .time_in_force = GTC,
                 .size = trade->size,
                 .price = trade->price,
             },

@@ -1,10 +1,11 @@
 // Sends one limit order at each `every`-th trade, on the side that a moving average of the price says.
 import { write } from "tickdeck:strategy/log@0.1.0";
 
-const EVENT = 88; // Bytes; docs/LAYOUT.md has the offsets.
-const ACTION = 56;
+const EVENT = 104; // Bytes; docs/LAYOUT.md has the offsets, docs/CODES.md the codes.
+const ACTION = 128;
 const TRADE = 1;
-const LIMIT = 1;
+const LIMIT = 2;
+const GTC = 1;
 const BUY = 0;
 const SELL = 1;
 
@@ -24,13 +25,14 @@ function onTrade(event, at) {
   mean = trades === 0 ? price : mean + (price - mean) / 64;
   trades += 1;
   if (trades % every !== 0) return undefined;
-  const action = new DataView(new ArrayBuffer(ACTION)); // All else is zero: submit, good till canceled.
+  const action = new DataView(new ArrayBuffer(ACTION)); // All else is zero.
   action.setBigUint64(8, nextOrder, true);
-  action.setUint32(16, event.getUint32(at + 32, true), true);
-  action.setUint8(20, price < mean ? BUY : SELL);
-  action.setUint8(21, LIMIT);
-  action.setBigInt64(32, event.getBigInt64(at + 48, true), true);
+  action.setBigInt64(24, event.getBigInt64(at + 48, true), true);
   action.setBigInt64(40, event.getBigInt64(at + 40, true), true);
+  action.setUint32(96, event.getUint32(at + 32, true), true);
+  action.setUint16(112, LIMIT, true);
+  action.setUint16(114, GTC, true);
+  action.setUint8(126, price < mean ? BUY : SELL);
   nextOrder += 1n;
   return new Uint8Array(action.buffer);
 }

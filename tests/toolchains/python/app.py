@@ -13,11 +13,11 @@ from wit_world.exports.lifecycle import (
 )
 from wit_world.imports import log
 
-# docs/LAYOUT.md has the offsets.
-EVENT = Struct("<24xB7xI4xqq32x")
-ACTION = Struct("<B7xQI5B7x3q")
+# docs/LAYOUT.md has the offsets, docs/CODES.md the codes.
+EVENT = Struct("<24xB7xI4xqq48x")
+ACTION = Struct("<B7xQ8xq8xq48xI12xHH10xBx")
 STATE = Struct("<Qd")
-TRADE, SUBMIT, LIMIT, GTC, BUY, SELL = 1, 0, 1, 0, 0, 1
+TRADE, SUBMIT, LIMIT, GTC, BUY, SELL = 1, 0, 2, 1, 0, 1
 
 every = 0
 next_order = 0
@@ -39,7 +39,7 @@ def on_trade(instrument, price, size):
     if trades % every:
         return b""
     side = BUY if price < mean else SELL
-    action = ACTION.pack(SUBMIT, next_order, instrument, side, LIMIT, GTC, 0, 0, size, price, 0)
+    action = ACTION.pack(SUBMIT, next_order, size, price, instrument, LIMIT, GTC, side)
     next_order += 1
     return action
 

@@ -87,6 +87,10 @@ export fn exports_tickdeck_strategy_lifecycle_restore(
 
 export fn exports_tickdeck_strategy_lifecycle_stop(_: w.exports_tickdeck_strategy_lifecycle_stop_reason_t) void {}
 
+// Codes of docs/CODES.md.
+const limit = 2;
+const gtc = 1;
+
 /// Returns the order that a trade causes, if any.
 fn onTrade(trade: *const w.tickdeck_strategy_events_trade_t) ?w.tickdeck_strategy_actions_action_t {
     const price: f64 = @floatFromInt(trade.price);
@@ -100,7 +104,8 @@ fn onTrade(trade: *const w.tickdeck_strategy_events_trade_t) ?w.tickdeck_strateg
             .order = next_order,
             .instrument = trade.instrument,
             .side = if (price < state.mean) w.TICKDECK_STRATEGY_TYPES_SIDE_BUY else w.TICKDECK_STRATEGY_TYPES_SIDE_SELL,
-            .kind = w.TICKDECK_STRATEGY_TYPES_ORDER_TYPE_LIMIT,
+            .kind = limit,
+            .time_in_force = gtc,
             .size = trade.size,
             .price = trade.price,
         } },

@@ -21,7 +21,7 @@ use tickdeck_model::{Event, Registry, StrategyId, Timestamp};
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
     DataReels, EVENTS, RecordKind, RecordedRun, RunManifest, VersionFactory as _, VersionSpec,
-    effects,
+    effects, recorded_event,
 };
 
 /// A recorded run with another module, ready to be played.
@@ -152,7 +152,7 @@ fn last_moment(run: &RecordedRun) -> Result<Timestamp> {
     let mut moment = Timestamp::MIN;
     while let Some(record) = reader.next()? {
         if record.kind == RecordKind::Event as u16 {
-            moment = Event::from_bytes(record.payload)?.ts_host;
+            moment = recorded_event(record.payload)?.ts_host;
         }
     }
     Ok(moment)

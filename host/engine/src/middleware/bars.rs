@@ -89,6 +89,7 @@ impl BarBuilder {
 /// An empty bar at the trade's price.
 fn first(spec: BarSpec, trade: &Trade) -> Bar {
     Bar {
+        reserved: Pad::ZERO,
         instrument: spec.instrument,
         step: spec.step,
         open: trade.price,
@@ -147,6 +148,7 @@ mod tests {
 
     fn trade(sequence: u64, at_ms: i64, price: i64, size: i64) -> Event {
         let trade = Trade {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(0),
             aggressor: Aggressor::Buyer,
             pad: Pad::ZERO,

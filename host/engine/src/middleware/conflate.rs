@@ -105,6 +105,7 @@ mod tests {
 
     fn trade(at: Timestamp) -> Event {
         let trade = Trade {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(0),
             aggressor: Aggressor::Buyer,
             pad: Pad::ZERO,
@@ -117,6 +118,7 @@ mod tests {
 
     fn quote_of(instrument: u32, sequence: u64, at: Timestamp, bid: i64) -> Event {
         let quote = Quote {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(instrument),
             pad: Pad::ZERO,
             bid: Price(bid),

@@ -62,6 +62,7 @@ mod tests {
 
     fn trade(instrument: u32, trade_id: u64, age: i64) -> Event {
         let trade = Trade {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(instrument),
             aggressor: Aggressor::Buyer,
             pad: Pad::ZERO,

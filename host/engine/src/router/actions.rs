@@ -8,8 +8,9 @@ use crate::router::Router;
 use crate::router::orders::{OpenOrder, update_of};
 use crate::router::text::with_sources;
 use tickdeck_model::{
-    Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify, OrderStatus,
-    OrderUpdate, Pad, Reason, Signal, Size, StrategyId, Submit, Timestamp,
+    AccountId, Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify,
+    OrderFlags, OrderStatus, OrderUpdate, Pad, Price, Reason, Signal, Size, StrategyId, Submit,
+    Timestamp,
 };
 
 /// Cancels and cuts of one order that the host asks for, of which a venue may refuse all but the last before the host leaves it to the
@@ -81,6 +82,9 @@ impl Router {
             price: order.price,
             size: order.size,
             filled: Size::ZERO,
+            stop_price: order.stop_price,
+            reserved: Pad::ZERO,
+            account: order.account,
             status,
             reason,
             side: order.side,
@@ -92,7 +96,7 @@ impl Router {
         let is_held = self.must_hold(id, order, &mut live);
         let may_pass = !self.gate.is_killed() && self.mode_of(place) != Mode::Pause;
         let marked = Submit {
-            reduce_only: live.reduce_only,
+            flags: order.flags.set(OrderFlags::REDUCE_ONLY, live.reduce_only),
             ..*order
         };
         let verdict = match is_held {
@@ -111,8 +115,11 @@ impl Router {
                 self.deny(at, id, denial);
             }
             Ok(is_held) => {
-                self.answers
-                    .push(at, answer(OrderStatus::Submitted, Reason::Normal));
+                let status = match is_held {
+                    true => OrderStatus::Held,
+                    false => OrderStatus::Submitted,
+                };
+                self.answers.push(at, answer(status, Reason::Normal));
                 self.send_or_hold(id, order, (live, is_held), at);
             }
         }
@@ -271,6 +278,7 @@ impl Router {
         if is_published {
             let source = strategy;
             let signal = Signal {
+                reserved: Pad::ZERO,
                 source,
                 name,
                 value,

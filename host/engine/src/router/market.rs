@@ -108,7 +108,7 @@ impl Markets {
             VenueState::Stale | VenueState::Disconnected | VenueState::Halted => true,
             VenueState::Live => false,
             // That the link is up says nothing about the data yet.
-            VenueState::Connected => return,
+            VenueState::Connected | VenueState::Other => return,
         };
         match status.scope {
             VenueScope::Instrument => {

@@ -200,7 +200,7 @@ impl Router {
             update.status,
             OrderStatus::Rejected | OrderStatus::ModifyRejected | OrderStatus::CancelRejected
         );
-        let denied_by_us = update.reason < Reason::InsufficientFunds
+        let denied_by_us = (Reason::Normal..Reason::InsufficientFunds).contains(&update.reason)
             && update.status == OrderStatus::ModifyRejected;
         if refused && !denied_by_us {
             self.outbox.notice(

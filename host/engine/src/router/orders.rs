@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Pad, Price,
-    Reason, Side, Size, StrategyId, Submit, Timestamp,
+    AccountId, ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Pad,
+    Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
 };
 
 /// Reduce-only orders that are remembered after their end.
@@ -63,7 +63,7 @@ impl OpenOrder {
             size: order.size,
             asked: VecDeque::new(),
             own_refusals: 0,
-            reduce_only: order.reduce_only,
+            reduce_only: order.reduce_only(),
             filled: Size::ZERO,
             held: None,
             own_changes: 0,
@@ -119,7 +119,9 @@ impl OpenOrder {
             | OrderStatus::Accepted
             | OrderStatus::PendingModify
             | OrderStatus::PendingCancel
-            | OrderStatus::Unknown => {}
+            | OrderStatus::Unknown
+            | OrderStatus::Held
+            | OrderStatus::Other => {}
         }
     }
 }
@@ -138,6 +140,12 @@ pub(super) fn update_of(
         price: live.price,
         size: live.size,
         filled: live.filled,
+        stop_price: match live.triggered {
+            true => Price::ZERO,
+            false => live.stop_price,
+        },
+        reserved: Pad::ZERO,
+        account: AccountId(0),
         status,
         reason,
         side: live.side,
@@ -369,7 +377,7 @@ impl Orders {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tickdeck_model::Pad;
+    use tickdeck_model::{AccountId, Pad};
 
     /// The sum over all orders, one by one.
     fn walked(
@@ -421,6 +429,9 @@ mod tests {
 
     fn update(id: ClientOrderId, status: OrderStatus, size: i64) -> OrderUpdate {
         OrderUpdate {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
             instrument: InstrumentId(0),
             strategy: id.strategy,
             order: id.number,

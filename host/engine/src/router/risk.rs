@@ -100,7 +100,7 @@ impl Check<'_> {
             .instrument
             .check_form(order, self.at.far_side(order.side))?;
         self.check_allowed(order.kind)?;
-        let is_exit = self.is_exit(order.reduce_only);
+        let is_exit = self.is_exit(order.reduce_only());
         if is_exit && !self.at.fits_position(order.side, order.size) {
             return self.deny_exit(order.side, order.size, None);
         }
@@ -435,7 +435,7 @@ fn forget<T>(
 mod tests {
     use super::*;
     use tickdeck_model::{
-        Amount, CurrencyId, Instrument, OrderType, Pad, Quote, TimeInForce, VenueId,
+        Amount, CurrencyId, Instrument, OrderFlags, OrderType, Pad, Quote, TimeInForce, VenueId,
     };
 
     fn instrument() -> Instrument {
@@ -462,12 +462,11 @@ mod tests {
             side: Side::Buy,
             kind: OrderType::Limit,
             time_in_force: TimeInForce::Gtc,
-            post_only: false,
-            reduce_only: false,
-            pad: Pad::ZERO,
+
             size: Size(1_000),
             price: Price(10_000),
             stop_price: Price(0),
+            ..Submit::EMPTY
         }
     }
 
@@ -513,6 +512,7 @@ mod tests {
         ) -> Result<(), Denial> {
             let terms = instrument();
             let quote = Quote {
+                reserved: Pad::ZERO,
                 instrument: InstrumentId(0),
                 pad: Pad::ZERO,
                 bid: Price(9_990),
@@ -768,7 +768,7 @@ mod tests {
         let reducing = |position, open_sells| {
             with(|case| {
                 (case.position, case.open_sells) = (position, open_sells);
-                (case.order.side, case.order.reduce_only) = (Side::Sell, true);
+                (case.order.side, case.order.flags) = (Side::Sell, OrderFlags::REDUCE_ONLY);
             })
         };
         assert_eq!(reducing(1_000, 0), "passes");

@@ -1,7 +1,7 @@
 //! Timers of strategies, fired by event time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tickdeck_model::{END_OF_TIME, Event, StrategyId, Timer, Timestamp};
+use tickdeck_model::{END_OF_TIME, Event, Pad, StrategyId, Timer, Timestamp};
 
 /// Timers waiting to fire.
 #[derive(Debug, Default)]
@@ -57,7 +57,16 @@ impl Timers {
             .filter(|(fires, ..)| *fires < until.min(END_OF_TIME))
         {
             self.clear(strategy, id);
-            out.push(Event::new(fires, fires, Timer { strategy, id, due }));
+            out.push(Event::new(
+                fires,
+                fires,
+                Timer {
+                    reserved: Pad::ZERO,
+                    strategy,
+                    id,
+                    due,
+                },
+            ));
         }
     }
 }

@@ -242,6 +242,7 @@ mod tests {
             0,
             0,
             Signal {
+                reserved: Pad::ZERO,
                 source,
                 name: TextId(name),
                 value: 1.0,
@@ -265,6 +266,7 @@ mod tests {
         assert!(dispatch.subscribers(&signal(4)).is_empty());
 
         let status = VenueStatus {
+            reserved: Pad::ZERO,
             venue: VenueId(0),
             instrument: InstrumentId(40),
             scope: VenueScope::Instrument,

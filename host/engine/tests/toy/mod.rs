@@ -119,6 +119,7 @@ impl ToyVenue {
             self.emit(
                 at,
                 Quote {
+                    reserved: Pad::ZERO,
                     instrument,
                     pad: Pad::ZERO,
                     bid: price,
@@ -133,6 +134,7 @@ impl ToyVenue {
             self.emit(
                 at,
                 Trade {
+                    reserved: Pad::ZERO,
                     instrument,
                     aggressor,
                     pad: Pad::ZERO,
@@ -173,6 +175,7 @@ impl ToyVenue {
                 let (change, side) = (BookChange::Clear, Side::Buy);
                 let (price, size) = (Price(0), Size(0));
                 let clear = BookUpdate {
+                    reserved: Pad::ZERO,
                     instrument,
                     change,
                     side,
@@ -189,6 +192,8 @@ impl ToyVenue {
 
     fn fill(&self, id: ClientOrderId, order: &Submit) -> Fill {
         Fill {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
             instrument: order.instrument,
             strategy: id.strategy,
             order: id.number,
@@ -206,6 +211,9 @@ impl ToyVenue {
 
 pub(crate) fn update(id: ClientOrderId, order: &Submit, status: OrderStatus) -> OrderUpdate {
     OrderUpdate {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
+        stop_price: Price::ZERO,
         instrument: order.instrument,
         strategy: id.strategy,
         order: id.number,
@@ -446,12 +454,11 @@ pub(crate) fn order(number: u64, kind: OrderType, side: Side, price: i64, size: 
         side,
         kind,
         time_in_force: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: Size(size),
         price: Price(price),
         stop_price: Price(0),
+        ..Submit::EMPTY
     }
 }
 

@@ -3,7 +3,8 @@
 use super::margin::Positions;
 use crate::broker::terms::FeeRate;
 use tickdeck_model::{
-    AccountUpdate, Amount, CurrencyId, Instrument, Money, Price, Side, Size, VenueId,
+    AccountId, AccountUpdate, Amount, CurrencyId, Instrument, Money, Pad, Price, Side, Size,
+    VenueId,
 };
 
 /// Money reserved for a working order, so that it cannot be spent twice.
@@ -187,6 +188,9 @@ impl Account {
                 balance.changed = false;
                 let free = Money(balance.total.0.saturating_sub(balance.reserved.0));
                 AccountUpdate {
+                    account: AccountId(0),
+                    pad: Pad::ZERO,
+                    reserved: Pad::ZERO,
                     venue,
                     currency: balance.currency,
                     total: amount(balance.total, balance.scale),

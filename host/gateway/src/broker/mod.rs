@@ -30,7 +30,7 @@ use crate::broker::delay::DelayQueue;
 use std::collections::{HashMap, VecDeque};
 use tickdeck_engine::port::Command;
 use tickdeck_model::{
-    Amount, ClientOrderId, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
+    AccountId, Amount, ClientOrderId, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
     OrderStatus, OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, Submit, Timestamp,
     VenueId, VenueOrderId,
 };
@@ -255,6 +255,8 @@ impl Broker {
         self.account
             .trade(terms, order.terms.side, price, size, fee);
         let fill = Fill {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
             instrument: order.terms.instrument,
             strategy: id.strategy,
             order: id.number,
@@ -401,6 +403,12 @@ impl Broker {
             OrderType::Limit => Some(order.price),
             OrderType::Stop => worst.or(Some(order.stop_price)),
             OrderType::StopLimit => Some(order.price),
+            // The host holds these, and sends what they become.
+            OrderType::MarketIfTouched
+            | OrderType::LimitIfTouched
+            | OrderType::TrailingStop
+            | OrderType::TrailingStopLimit
+            | OrderType::Other => worst,
         };
         match (order.side, price) {
             (Side::Buy, Some(price)) => {
@@ -469,12 +477,11 @@ impl Broker {
                 side: Side::Buy,
                 kind: OrderType::Market,
                 time_in_force: tickdeck_model::TimeInForce::Gtc,
-                post_only: false,
-                reduce_only: false,
-                pad: Pad::ZERO,
+
                 size: Size::ZERO,
                 price: Price::ZERO,
                 stop_price: Price::ZERO,
+                ..Submit::EMPTY
             },
             filled: Size::ZERO,
             triggered: false,
@@ -484,6 +491,9 @@ impl Broker {
 
     fn update(&mut self, at: Timestamp, order: &BrokerOrder, status: OrderStatus, reason: Reason) {
         let update = OrderUpdate {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
             instrument: order.terms.instrument,
             strategy: order.id.strategy,
             order: order.id.number,

@@ -57,7 +57,7 @@ impl Fees {
     pub const fn of(self, liquidity: Liquidity) -> FeeRate {
         match liquidity {
             Liquidity::Maker => self.maker,
-            Liquidity::Taker => self.taker,
+            Liquidity::Taker | Liquidity::Other => self.taker,
         }
     }
 

@@ -234,6 +234,7 @@ fn quote(instrument: InstrumentId, ticker: &BookTicker) -> Quote {
     };
     let ((bid, bid_size), (ask, ask_size)) = (side(ticker.bid), side(ticker.ask));
     Quote {
+        reserved: Pad::ZERO,
         instrument,
         pad: Pad::ZERO,
         bid,
@@ -245,6 +246,7 @@ fn quote(instrument: InstrumentId, ticker: &BookTicker) -> Quote {
 
 fn trade(instrument: InstrumentId, tick: &TradeTick) -> Trade {
     Trade {
+        reserved: Pad::ZERO,
         instrument,
         aggressor: tick.aggressor,
         pad: Pad::ZERO,

@@ -144,6 +144,7 @@ impl Gateway for Playback {
             broker.list(terms);
         }
         let connected = VenueStatus {
+            reserved: Pad::ZERO,
             venue,
             instrument: InstrumentId(0),
             scope: VenueScope::Venue,

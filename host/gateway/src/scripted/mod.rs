@@ -197,6 +197,7 @@ impl OpenVenue {
             self.connected = true;
             let (scope, state, pad) = (VenueScope::Venue, VenueState::Connected, Pad::ZERO);
             let status = VenueStatus {
+                reserved: Pad::ZERO,
                 venue: self.venue,
                 instrument: InstrumentId(0),
                 scope,
@@ -214,6 +215,7 @@ impl OpenVenue {
                     at,
                     ts_host,
                     Quote {
+                        reserved: Pad::ZERO,
                         instrument,
                         pad: Pad::ZERO,
                         bid,
@@ -239,6 +241,7 @@ impl OpenVenue {
             } => {
                 self.trades += 1;
                 let trade = Trade {
+                    reserved: Pad::ZERO,
                     instrument,
                     aggressor,
                     pad: Pad::ZERO,
@@ -316,7 +319,7 @@ impl OpenVenue {
             self.broker.reject(at, id, order, reason);
             return;
         }
-        if order.post_only && crosses {
+        if order.post_only() && crosses {
             self.broker.reject(at, id, order, Reason::WouldCross);
             return;
         }
@@ -367,7 +370,7 @@ impl OpenVenue {
         self.take_offer(order.terms.instrument, side, taken);
         let price = match (liquidity, order.limit()) {
             (Liquidity::Maker, Some(limit)) => limit,
-            (Liquidity::Maker | Liquidity::Taker, _) => offered,
+            _ => offered,
         };
         self.broker.fill(at, order.id, price, taken, liquidity)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::broker::{FeeRate, Fees};
-use tickdeck_model::{Body, OrderType, StrategyId};
+use tickdeck_model::{Body, OrderFlags, OrderType, StrategyId};
 
 const MINUTE: i64 = 60_000_000_000;
 const MS: u64 = 1_000_000;
@@ -21,12 +21,11 @@ fn order(number: u64, side: Side, kind: OrderType, size: i64, price: i64) -> Sub
         side,
         kind,
         time_in_force: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: Size(size),
         price: Price(price),
         stop_price: Price::ZERO,
+        ..Submit::EMPTY
     }
 }
 
@@ -203,7 +202,7 @@ fn each_kind_of_order_acts_as_its_type_says() {
         ..order(3, Side::Sell, OrderType::Limit, 500, 70_010)
     };
     let post_only = Submit {
-        post_only: true,
+        flags: OrderFlags::POST_ONLY,
         ..order(4, Side::Sell, OrderType::Limit, 500, 70_000)
     };
     let commands = [

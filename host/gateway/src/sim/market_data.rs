@@ -132,6 +132,7 @@ impl MarketData {
 
     fn trade(&self, trade: &Match, trade_id: u64) -> Trade {
         Trade {
+            reserved: Pad::ZERO,
             instrument: self.instrument,
             aggressor: match trade.side {
                 Side::Buy => Aggressor::Buyer,
@@ -154,6 +155,7 @@ impl MarketData {
     ) -> BookUpdate {
         let (instrument, update_id) = (self.instrument, self.last_update);
         BookUpdate {
+            reserved: Pad::ZERO,
             instrument,
             change,
             side,
@@ -172,6 +174,7 @@ fn quote(instrument: InstrumentId, bid: Option<LevelView>, ask: Option<LevelView
     };
     let ((bid, bid_size), (ask, ask_size)) = (shown(bid), shown(ask));
     Quote {
+        reserved: Pad::ZERO,
         instrument,
         pad: Pad::ZERO,
         bid,

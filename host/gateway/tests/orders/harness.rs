@@ -177,12 +177,11 @@ pub(crate) fn buy(of: f64, at: f64) -> Submit {
         side: Side::Buy,
         kind: OrderType::Limit,
         time_in_force: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: size(of),
         price: price(at),
         stop_price: Price::ZERO,
+        ..Submit::EMPTY
     }
 }
 

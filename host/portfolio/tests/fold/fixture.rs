@@ -1,9 +1,9 @@
 //! A deck with two venues, three currencies and three instruments, and short ways to make its events.
 
 use tickdeck_model::{
-    Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderNumber,
-    OrderStatus, OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, StrategyId, Submit,
-    TimeInForce, VenueId,
+    AccountId, Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
+    OrderNumber, OrderStatus, OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, StrategyId,
+    Submit, TimeInForce, VenueId,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -80,18 +80,19 @@ pub(crate) fn submit(
         side,
         kind: OrderType::Limit,
         time_in_force: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: Size(size),
         price: Price(price),
         stop_price: Price::ZERO,
+        ..Submit::EMPTY
     }
 }
 
 /// A whole fill of that order, without a fee.
 pub(crate) fn fill_of(strategy: StrategyId, order: &Submit) -> Fill {
     Fill {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
         instrument: order.instrument,
         strategy,
         order: order.order,
@@ -109,6 +110,9 @@ pub(crate) fn fill_of(strategy: StrategyId, order: &Submit) -> Fill {
 /// An update of that order with its first price and size in force.
 pub(crate) fn update_of(strategy: StrategyId, order: &Submit, status: OrderStatus) -> OrderUpdate {
     OrderUpdate {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
+        stop_price: Price::ZERO,
         instrument: order.instrument,
         strategy,
         order: order.order,

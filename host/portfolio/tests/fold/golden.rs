@@ -1,7 +1,9 @@
 //! Numbers worked out by hand.
 
 use crate::fixture::*;
-use tickdeck_model::{AccountUpdate, Amount, Fill, Money, OrderStatus, Price, Side, Size};
+use tickdeck_model::{
+    AccountId, AccountUpdate, Amount, Fill, Money, OrderStatus, Pad, Price, Side, Size,
+};
 use tickdeck_portfolio::Portfolio;
 
 fn usd(cents: i64) -> Money {
@@ -170,6 +172,9 @@ fn what_the_venue_states_stands_beside_what_was_folded() {
     let before = *portfolio.account().cash_at(FOREX, USD).unwrap();
     let digest = portfolio.account().digest();
     let stated = AccountUpdate {
+        account: AccountId(0),
+        pad: Pad::ZERO,
+        reserved: Pad::ZERO,
         venue: FOREX,
         currency: USD,
         total: Amount(99),

@@ -2,8 +2,8 @@
 
 use crate::fixture::*;
 use tickdeck_model::{
-    AccountUpdate, Amount, CurrencyId, Event, Fill, InstrumentId, Liquidity, Money, OrderStatus,
-    Pad, Price, Side, Size, StrategyId, Timer, Trade,
+    AccountId, AccountUpdate, Amount, CurrencyId, Event, Fill, InstrumentId, Liquidity, Money,
+    OrderStatus, Pad, Price, Side, Size, StrategyId, Timer, Trade,
 };
 use tickdeck_portfolio::{Account, Portfolio, PortfolioError, StrategyBook};
 
@@ -26,6 +26,8 @@ fn refused(portfolio: &mut Portfolio, event: &Event) -> PortfolioError {
 
 fn fill() -> Fill {
     Fill {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
         instrument: BTCUSD,
         strategy: ONE,
         order: 1,
@@ -67,6 +69,9 @@ fn what_was_never_made_known_is_refused_by_name() {
     );
     assert_eq!(error, PortfolioError::UnknownCurrency { currency });
     let stated = AccountUpdate {
+        account: AccountId(0),
+        pad: Pad::ZERO,
+        reserved: Pad::ZERO,
         venue: FOREX,
         currency,
         total: Amount(1),
@@ -222,6 +227,7 @@ fn events_that_are_none_of_a_portfolios_change_nothing() {
     let mut portfolio = portfolio(&[ONE]);
     let before = state(&portfolio);
     let trade = Trade {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(999),
         aggressor: tickdeck_model::Aggressor::Buyer,
         pad: Pad::ZERO,
@@ -234,6 +240,7 @@ fn events_that_are_none_of_a_portfolios_change_nothing() {
         .apply(&at(
             2,
             Timer {
+                reserved: Pad::ZERO,
                 strategy: ONE,
                 id: 1,
                 due: 2,

@@ -1,13 +1,13 @@
 //! The account's balances.
 
-use super::columns::{decimal, event_table, text};
+use super::columns::{decimal, event_table, maybe, text};
 use super::fields::Fields;
 use super::recorded::Recorded;
-use super::values::{RowNames, amount};
+use super::values::{RowNames, account, amount};
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::{AccountUpdate, Amount};
-use tickdeck_tables::{Table, Value};
+use tickdeck_model::{AccountId, AccountUpdate, Amount, Pad};
+use tickdeck_tables::{Kind, Table, Value};
 
 impl Recorded for AccountUpdate {
     const TABLE: &'static Table = event_table!(
@@ -16,6 +16,7 @@ impl Recorded for AccountUpdate {
         text("currency"),
         decimal("total"),
         decimal("free"),
+        maybe("account", Kind::Integer),
     );
     const HAS_NAMES: bool = true;
 
@@ -27,6 +28,7 @@ impl Recorded for AccountUpdate {
             Value::Text(currency.code.into()),
             total,
             free,
+            account(self.account),
         ]);
         Ok(())
     }
@@ -34,10 +36,13 @@ impl Recorded for AccountUpdate {
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         let (venue, currency) = (fields.venue()?, fields.currency()?);
         Ok(Self {
+            reserved: Pad::ZERO,
+            pad: Pad::ZERO,
             venue,
             currency: currency.id,
             total: Amount(fields.units(currency.scale)?),
             free: Amount(fields.units(currency.scale)?),
+            account: fields.account()?,
         })
     }
 

@@ -42,6 +42,7 @@ impl Recorded for Bar {
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         let (instrument, price, size) = fields.terms()?;
         Ok(Self {
+            reserved: Pad::ZERO,
             instrument,
             basis: fields.word(BarBasis::from_name)?,
             step: fields.small()?,

@@ -39,6 +39,7 @@ impl Recorded for BookUpdate {
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         let (instrument, price, size) = fields.terms()?;
         Ok(Self {
+            reserved: Pad::ZERO,
             instrument,
             change: fields.word(BookChange::from_name)?,
             side: fields.word(Side::from_name)?,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use tickdeck_model::name::{HOST_NAME, check_strategy_name};
 use tickdeck_model::untrusted::quoted;
 use tickdeck_model::{
-    Currency, Instrument, InstrumentId, Registry, StrategyId, VenueId, is_event_time,
+    AccountId, Currency, Instrument, InstrumentId, Registry, StrategyId, VenueId, is_event_time,
 };
 use tickdeck_tables::{Row, Table, Value};
 
@@ -65,6 +65,18 @@ impl<'a> Fields<'a> {
         match self.next()? {
             Value::Integer(number) => u64::try_from(number).map_err(|_| self.invalid()),
             Value::Number(number) => Ok(number),
+            _ => Err(self.invalid()),
+        }
+    }
+
+    /// Reads an account; an empty value is the strategy's own.
+    pub(crate) fn account(&mut self) -> Result<AccountId> {
+        match self.next()? {
+            Value::Null => Ok(AccountId(0)),
+            Value::Integer(number) => {
+                let number = u32::try_from(number);
+                number.map(AccountId).map_err(|_| self.invalid())
+            }
             _ => Err(self.invalid()),
         }
     }

@@ -1,12 +1,14 @@
 //! Fills of the strategies' orders.
 
-use super::columns::{INSTRUMENT, ORDER, PRICE, SIDE, SIZE, STRATEGY, decimal, event_table, text};
+use super::columns::{
+    INSTRUMENT, ORDER, PRICE, SIDE, SIZE, STRATEGY, decimal, event_table, maybe, text,
+};
 use super::fields::Fields;
 use super::recorded::Recorded;
-use super::values::{RowNames, amount, order, price, size};
+use super::values::{RowNames, account, amount, order, price, size};
 use crate::names::Names;
 use anyhow::{Context, Result};
-use tickdeck_model::{Amount, Fill, Liquidity, Pad, Price, Side, Size};
+use tickdeck_model::{AccountId, Amount, Fill, Liquidity, Pad, Price, Side, Size};
 use tickdeck_tables::{Column, Kind, Table, Value};
 
 impl Recorded for Fill {
@@ -22,6 +24,7 @@ impl Recorded for Fill {
         decimal("fee"),
         text("fee_currency"),
         Column::new("trade_id", Kind::Number),
+        maybe("account", Kind::Integer),
     );
     const HAS_NAMES: bool = true;
 
@@ -39,6 +42,7 @@ impl Recorded for Fill {
             amount(&currency, self.fee),
             Value::Text(currency.code.into()),
             Value::Number(self.trade_id),
+            account(self.account),
         ]);
         Ok(())
     }
@@ -55,6 +59,7 @@ impl Recorded for Fill {
         let fee = fields.next()?;
         let currency = fields.currency()?;
         Ok(Self {
+            reserved: Pad::ZERO,
             instrument,
             strategy,
             order,
@@ -66,6 +71,7 @@ impl Recorded for Fill {
                     .context("`fee` has an impossible value")?,
             ),
             fee_currency: currency.id,
+            account: fields.account()?,
             side,
             liquidity,
             pad: Pad::ZERO,

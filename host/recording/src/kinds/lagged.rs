@@ -6,7 +6,7 @@ use super::recorded::Recorded;
 use super::values::RowNames;
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::Lagged;
+use tickdeck_model::{Lagged, Pad};
 use tickdeck_tables::{Table, Value};
 
 impl Recorded for Lagged {
@@ -26,6 +26,7 @@ impl Recorded for Lagged {
 
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         Ok(Self {
+            reserved: Pad::ZERO,
             first: fields.number()?,
             last: fields.number()?,
             dropped: fields.number()?,

@@ -3,10 +3,10 @@
 use super::columns::{INSTRUMENT, ORDER, SIDE, SIZE, STRATEGY, decimal, event_table, maybe, text};
 use super::fields::Fields;
 use super::recorded::Recorded;
-use super::values::{RowNames, order, price_if_any};
+use super::values::{RowNames, account, order, price_if_any};
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::{OrderStatus, OrderUpdate, Pad, Price, Reason, Side, Size};
+use tickdeck_model::{AccountId, OrderStatus, OrderUpdate, Pad, Price, Reason, Side, Size};
 use tickdeck_tables::{Kind, Table, Value};
 
 impl Recorded for OrderUpdate {
@@ -21,6 +21,8 @@ impl Recorded for OrderUpdate {
         maybe("price", Kind::Decimal),
         SIZE,
         decimal("filled"),
+        maybe("stop_price", Kind::Decimal),
+        maybe("account", Kind::Integer),
     );
     const HAS_NAMES: bool = true;
 
@@ -36,6 +38,8 @@ impl Recorded for OrderUpdate {
             price_if_any(price_scale, self.price),
             Value::decimal(self.size.0, size_scale),
             Value::decimal(self.filled.0, size_scale),
+            price_if_any(price_scale, self.stop_price),
+            account(self.account),
         ]);
         Ok(())
     }
@@ -43,6 +47,7 @@ impl Recorded for OrderUpdate {
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         let (instrument, price, size) = fields.terms_if_any()?;
         Ok(Self {
+            reserved: Pad::ZERO,
             instrument,
             strategy: fields.strategy()?,
             order: fields.number()?,
@@ -52,6 +57,8 @@ impl Recorded for OrderUpdate {
             price: Price(fields.units(price)?),
             size: Size(fields.units(size)?),
             filled: Size(fields.units(size)?),
+            stop_price: Price(fields.units(price)?),
+            account: fields.account()?,
             pad: Pad::ZERO,
         })
     }

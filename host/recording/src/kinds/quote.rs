@@ -39,6 +39,7 @@ impl Recorded for Quote {
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         let (instrument, price, size) = fields.terms()?;
         Ok(Self {
+            reserved: Pad::ZERO,
             instrument,
             pad: Pad::ZERO,
             bid: Price(fields.units(price)?),

@@ -6,7 +6,7 @@ use super::recorded::Recorded;
 use super::values::RowNames;
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::Signal;
+use tickdeck_model::{Pad, Signal};
 use tickdeck_tables::{Column, Kind, Table, Value};
 
 impl Recorded for Signal {
@@ -32,6 +32,7 @@ impl Recorded for Signal {
         let name = fields.registry.add_text(&name);
         match fields.next()? {
             Value::Float(value) if !value.is_nan() => Ok(Self {
+                reserved: Pad::ZERO,
                 source,
                 name,
                 value,

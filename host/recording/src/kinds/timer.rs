@@ -6,8 +6,8 @@ use super::recorded::Recorded;
 use super::values::RowNames;
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::Timer;
 use tickdeck_model::format::date_time;
+use tickdeck_model::{Pad, Timer};
 use tickdeck_tables::{Column, Kind, Table, Value};
 
 impl Recorded for Timer {
@@ -30,6 +30,7 @@ impl Recorded for Timer {
 
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         Ok(Self {
+            reserved: Pad::ZERO,
             strategy: fields.strategy()?,
             id: fields.small()?,
             due: fields.time()?,

@@ -35,6 +35,7 @@ impl Recorded for Trade {
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
         let (instrument, price, size) = fields.terms()?;
         Ok(Self {
+            reserved: Pad::ZERO,
             instrument,
             aggressor: fields.word(Aggressor::from_name)?,
             pad: Pad::ZERO,

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use tickdeck_model::{
-    Amount, Currency, CurrencyId, Instrument, InstrumentId, OrderNumber, Price, Registry, Size,
-    StrategyId, TextId, VenueId,
+    AccountId, Amount, Currency, CurrencyId, Instrument, InstrumentId, OrderNumber, Price,
+    Registry, Size, StrategyId, TextId, Timestamp, VenueId,
 };
 use tickdeck_tables::Value;
 
@@ -76,9 +76,38 @@ pub(crate) fn price_if_any(scale: u8, it: Price) -> Value<'static> {
     }
 }
 
+/// Returns an account; nothing for the strategy's own.
+pub(crate) fn account(it: AccountId) -> Value<'static> {
+    match it.0 {
+        0 => Value::Null,
+        number => Value::Integer(i64::from(number)),
+    }
+}
+
 /// Returns an order's number, which counts from 1.
 pub(crate) fn order(number: OrderNumber) -> Value<'static> {
     Value::Integer(number.cast_signed())
+}
+
+/// Returns the number of another order; nothing for zero.
+pub(crate) fn order_if_any(number: OrderNumber) -> Value<'static> {
+    number_if_any(number.cast_signed())
+}
+
+/// Returns a number; nothing for zero, which means that it was not given.
+pub(crate) fn number_if_any(number: i64) -> Value<'static> {
+    match number {
+        0 => Value::Null,
+        number => Value::Integer(number),
+    }
+}
+
+/// Returns a time; nothing for zero, which means that it was not given.
+pub(crate) fn time_if_any(at: Timestamp) -> Value<'static> {
+    match at {
+        0 => Value::Null,
+        at => Value::Time(at),
+    }
 }
 
 pub(crate) fn amount(currency: &Currency, amount: Amount) -> Value<'static> {

@@ -37,6 +37,7 @@ impl Recorded for VenueStatus {
             _ => (VenueScope::Venue, InstrumentId(0)),
         };
         Ok(Self {
+            reserved: Pad::ZERO,
             venue,
             instrument,
             scope,

@@ -2,7 +2,9 @@
 
 use super::schema::{ACTIONS, COMMANDS, EFFECTS};
 use crate::describe;
-use crate::kinds::values::{RowNames, order, price_if_any};
+use crate::kinds::values::{
+    RowNames, number_if_any, order, order_if_any, price_if_any, time_if_any,
+};
 use crate::names::Names;
 use anyhow::Result;
 use std::collections::HashMap;
@@ -114,19 +116,25 @@ impl<'a> EffectRows<'a> {
                 put("side", Value::text(it.side.as_str()));
                 put("type", Value::text(it.kind.as_str()));
                 put("time_in_force", Value::text(it.time_in_force.as_str()));
-                put("post_only", Value::Bool(it.post_only));
-                put("reduce_only", Value::Bool(it.reduce_only));
+                put("post_only", Value::Bool(it.post_only()));
+                put("reduce_only", Value::Bool(it.reduce_only()));
                 put("price", price_if_any(price_scale, it.price));
                 put("stop_price", price_if_any(price_scale, it.stop_price));
                 put("size", Value::decimal(it.size.0, size_scale));
+                put("expires", time_if_any(it.expires));
+                put("after", order_if_any(it.after));
+                put("group", number_if_any(i64::from(it.group)));
+                put("trail", number_if_any(it.trail));
             }
             Action::Modify(it) => {
                 put("order", order(it.order));
                 if let Some(instrument) = self.instruments.0.get(&(applied.strategy, it.order)) {
                     let (symbol, price_scale, size_scale) = self.row_names.symbol_of(*instrument);
                     put("instrument", symbol);
-                    put("price", Value::decimal(it.price.0, price_scale));
+                    put("price", price_if_any(price_scale, it.price));
+                    put("stop_price", price_if_any(price_scale, it.stop_price));
                     put("size", Value::decimal(it.size.0, size_scale));
+                    put("trail", number_if_any(it.trail));
                 }
             }
             Action::Cancel(it) => put("order", order(*it)),

@@ -22,6 +22,8 @@ tables! {
         maybe("instrument", Kind::Text), maybe("side", Kind::Text), maybe("type", Kind::Text),
         maybe("time_in_force", Kind::Text), maybe("post_only", Kind::Bool), maybe("reduce_only", Kind::Bool),
         maybe("price", Kind::Decimal), maybe("stop_price", Kind::Decimal), maybe("size", Kind::Decimal),
+        maybe("expires", Kind::Time), maybe("after", Kind::Integer), maybe("group", Kind::Integer),
+        maybe("trail", Kind::Integer),
         maybe("timer", Kind::Integer), maybe("due", Kind::Time), maybe("message", Kind::Integer),
         maybe("severity", Kind::Text), maybe("value", Kind::Float), maybe("feed", Kind::Text),
     ];

@@ -37,9 +37,9 @@ const PROBE_CORE: &str = r#"(module
       (i32.store offset=4 (i32.const 16) (local.get $len))
       (i32.const 16))
     (func (export "written") (param $ptr i32) (param $len i32) (result i32)
-      (call $list (local.get $ptr) (i32.mul (local.get $len) (i32.const 88))))
+      (call $list (local.get $ptr) (i32.mul (local.get $len) (i32.const 104))))
     (func (export "actions") (param $ptr i32) (param $len i32) (result i32)
-      (call $list (local.get $ptr) (i32.div_u (local.get $len) (i32.const 56))))
+      (call $list (local.get $ptr) (i32.div_u (local.get $len) (i32.const 128))))
     (func (export "bytes") (param $ptr i32) (param $len i32) (result i32)
       (call $list (local.get $ptr) (local.get $len))))"#;
 
@@ -120,21 +120,7 @@ twins! {
     Aggressor { Buyer, Seller, Undisclosed, }
     BookChange { Clear, Snapshot, Delta, }
     BarBasis { Time, Trades, Volume, }
-    OrderType { Market, Limit, Stop, StopLimit, }
-    TimeInForce { Gtc, Ioc, Fok, Day, }
-    OrderStatus {
-        Submitted, Accepted, Denied, Rejected, Canceled, Expired, Replaced, Triggered, PendingModify, PendingCancel,
-        ModifyRejected, CancelRejected, Unknown,
-    }
-    Reason {
-        Normal, MaxSize, MaxNotional, PriceCollar, MaxPosition, OrderRate, Duplicate, ReduceOnly, NotAllowed,
-        TypeNotAllowed, StaleData, Paused, Killed, UnknownInstrument, InvalidSize, InvalidPrice, MinNotional,
-        UnknownOrder, InsufficientFunds, Unsupported, WouldCross, IocRemainder, FokUnfilled, NoLiquidity, DayEnd, Venue,
-        StrategyEnded, Operator,
-    }
-    Liquidity { Maker, Taker, }
     VenueScope { Venue, Instrument, }
-    VenueState { Connected, Disconnected, Stale, Live, Halted, }
     Severity { Info, Warning, Critical, }
     Feed { Quotes, Trades, Book, Bars, Signals, }
 }
@@ -156,6 +142,7 @@ fn body_twin(body: Body) -> events::Body {
             bid_size: quote.bid_size.0,
             ask: quote.ask.0,
             ask_size: quote.ask_size.0,
+            reserved_1: 0,
         }),
         Body::Trade(trade) => events::Body::Trade(events::Trade {
             instrument: trade.instrument.0,
@@ -163,6 +150,7 @@ fn body_twin(body: Body) -> events::Body {
             price: trade.price.0,
             size: trade.size.0,
             trade_id: trade.trade_id,
+            reserved_1: 0,
         }),
         Body::Book(update) => events::Body::Book(events::BookUpdate {
             instrument: update.instrument.0,
@@ -172,6 +160,7 @@ fn body_twin(body: Body) -> events::Body {
             price: update.price.0,
             size: update.size.0,
             update_id: update.update_id,
+            reserved_1: 0,
         }),
         Body::Bar(bar) => events::Body::Bar(events::Bar {
             instrument: bar.instrument.0,
@@ -181,6 +170,7 @@ fn body_twin(body: Body) -> events::Body {
             low: bar.low.0,
             close: bar.close.0,
             volume: bar.volume.0,
+            reserved_1: 0,
             trades: bar.trades,
             basis: bar.basis.twin(),
         }),
@@ -190,28 +180,34 @@ fn body_twin(body: Body) -> events::Body {
             source: signal.source.0,
             name: signal.name.0,
             value: signal.value,
+            reserved_1: 0,
         }),
         Body::Timer(timer) => events::Body::Timer(events::Timer {
             strategy: timer.strategy.0,
             id: timer.id,
             due: timer.due,
+            reserved_1: 0,
         }),
         Body::Venue(status) => events::Body::Venue(events::VenueStatus {
             venue: status.venue.0,
             instrument: status.instrument.0,
+            reserved_1: 0,
+            state: status.state.number(),
             scope: status.scope.twin(),
-            state: status.state.twin(),
         }),
         Body::Account(account) => events::Body::Account(events::Account {
             venue: account.venue.0,
             currency: account.currency.0,
             total: account.total.0,
             free: account.free.0,
+            reserved_1: 0,
+            account: account.account.0,
         }),
         Body::Lagged(lagged) => events::Body::Lagged(events::Lagged {
             first: lagged.first,
             last: lagged.last,
             dropped: lagged.dropped,
+            reserved_1: 0,
         }),
     }
 }
@@ -224,8 +220,11 @@ fn order_twin(update: &OrderUpdate) -> events::OrderUpdate {
         price: update.price.0,
         size: update.size.0,
         filled: update.filled.0,
-        status: update.status.twin(),
-        reason: update.reason.twin(),
+        stop_price: update.stop_price.0,
+        reserved_1: 0,
+        account: update.account.0,
+        status: update.status.number(),
+        reason: update.reason.number(),
         side: update.side.twin(),
     }
 }
@@ -239,18 +238,20 @@ fn fill_twin(fill: &Fill) -> events::Fill {
         price: fill.price.0,
         size: fill.size.0,
         fee: fill.fee.0,
+        reserved_1: 0,
         fee_currency: fill.fee_currency.0,
+        account: fill.account.0,
+        liquidity: fill.liquidity.number(),
         side: fill.side.twin(),
-        liquidity: fill.liquidity.twin(),
     }
 }
 
-/// Numbers from which a body of any kind is made: nine words, three choices, and a float that is a number.
-type Numbers = ([i64; 9], [usize; 3], f64);
+/// Numbers from which a body of any kind is made: twelve words, seven choices, and a float that is a number.
+type Numbers = ([i64; 12], [usize; 7], f64);
 
 fn numbers() -> impl proptest::strategy::Strategy<Value = Numbers> {
     let float = prop_oneof![-1e300..1e300f64, Just(f64::INFINITY), Just(-0.0)];
-    (any::<[i64; 9]>(), any::<[usize; 3]>(), float)
+    (any::<[i64; 12]>(), any::<[usize; 7]>(), float)
 }
 
 fn pick<T: Copy>(all: &[T], choice: usize) -> T {
@@ -258,7 +259,7 @@ fn pick<T: Copy>(all: &[T], choice: usize) -> T {
 }
 
 /// A body of `kind`, every field drawn from the numbers.
-fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) -> Body {
+fn body(kind: Kind, ([a, b, c, d, e, f, g, h, i, ..], [x, y, z, ..], float): Numbers) -> Body {
     let (instrument, strategy, pad4) = (InstrumentId(a as u32), StrategyId(b as u32), Pad::ZERO);
     match kind {
         Kind::Quote => Quote {
@@ -268,6 +269,7 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             bid_size: Size(c),
             ask: Price(d),
             ask_size: Size(e),
+            reserved: Pad::ZERO,
         }
         .into(),
         Kind::Trade => {
@@ -279,6 +281,7 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
                 price: Price(b),
                 size: Size(c),
                 trade_id: d as u64,
+                reserved: Pad::ZERO,
             }
             .into()
         }
@@ -291,6 +294,7 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             price: Price(b),
             size: Size(c),
             update_id: d as u64,
+            reserved: Pad::ZERO,
         }
         .into(),
         Kind::Bar => Bar {
@@ -301,6 +305,7 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             low: Price(e),
             close: Price(f),
             volume: Size(g),
+            reserved: Pad::ZERO,
             trades: h as u32,
             basis: pick(BarBasis::ALL, x),
             pad: Pad::ZERO,
@@ -313,6 +318,9 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             price: Price(d),
             size: Size(e),
             filled: Size(f),
+            stop_price: Price(g),
+            reserved: Pad::ZERO,
+            account: AccountId(h as u32),
             status: pick(OrderStatus::ALL, x),
             reason: pick(Reason::ALL, y),
             side: pick(Side::ALL, z),
@@ -327,6 +335,8 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             price: Price(e),
             size: Size(f),
             fee: Amount(g),
+            reserved: Pad::ZERO,
+            account: AccountId(i as u32),
             fee_currency: CurrencyId(h as u32),
             side: pick(Side::ALL, x),
             liquidity: pick(Liquidity::ALL, y),
@@ -337,17 +347,20 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             source: strategy,
             name: TextId(a as u32),
             value: float,
+            reserved: Pad::ZERO,
         }
         .into(),
         Kind::Timer => Timer {
             strategy,
             id: a as u32,
             due: c,
+            reserved: Pad::ZERO,
         }
         .into(),
         Kind::Venue => VenueStatus {
             venue: VenueId(b as u32),
             instrument,
+            reserved: Pad::ZERO,
             scope: pick(VenueScope::ALL, x),
             state: pick(VenueState::ALL, y),
             pad: Pad::ZERO,
@@ -358,12 +371,16 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             currency: CurrencyId(b as u32),
             total: Amount(c),
             free: Amount(d),
+            reserved: Pad::ZERO,
+            account: AccountId(e as u32),
+            pad: Pad::ZERO,
         }
         .into(),
         Kind::Lagged => Lagged {
             first: a as u64,
             last: b as u64,
             dropped: c as u64,
+            reserved: Pad::ZERO,
         }
         .into(),
     }
@@ -377,7 +394,10 @@ fn event() -> impl proptest::strategy::Strategy<Value = Event> {
     )
 }
 
-fn action(kind: usize, ([a, b, c, d, e, ..], [x, y, z], float): Numbers) -> Action {
+fn action(
+    kind: usize,
+    ([a, b, c, d, e, f, g, h, i, j, k, l], [x, y, z, u, v, w, t], float): Numbers,
+) -> Action {
     let feed = FeedRequest {
         target: a as u32,
         step: b as u32,
@@ -388,21 +408,40 @@ fn action(kind: usize, ([a, b, c, d, e, ..], [x, y, z], float): Numbers) -> Acti
     match kind {
         0 => Action::Submit(Submit {
             order: a as u64,
-            instrument: InstrumentId(b as u32),
-            side: pick(Side::ALL, x),
-            kind: pick(OrderType::ALL, y),
-            time_in_force: pick(TimeInForce::ALL, z),
-            post_only: x % 3 == 0,
-            reduce_only: y % 3 == 0,
-            pad: Pad::ZERO,
+            after: f as u64,
             size: Size(c),
+            notional: Amount(g),
             price: Price(d),
             stop_price: Price(e),
+            trail: h,
+            display: Size(i),
+            expires: j,
+            reserved: [Pad::ZERO; 2],
+            instrument: InstrumentId(b as u32),
+            account: AccountId(k as u32),
+            group: l as u32,
+            leverage: (l >> 32) as u32,
+            kind: pick(OrderType::ALL, y),
+            time_in_force: pick(TimeInForce::ALL, z),
+            trigger: pick(Trigger::ALL, u),
+            trail_basis: pick(TrailBasis::ALL, v),
+            flags: OrderFlags::none()
+                .set(OrderFlags::POST_ONLY, x % 3 == 0)
+                .set(OrderFlags::REDUCE_ONLY, y % 3 == 0)
+                .set(OrderFlags::EXTENDED_HOURS, z % 3 == 0)
+                .set(OrderFlags::GROUP_CANCELS, t % 3 == 0),
+            self_trade: pick(SelfTrade::ALL, w),
+            margin: pick(MarginMode::ALL, t),
+            side: pick(Side::ALL, x),
+            pad: Pad::ZERO,
         }),
         1 => Action::Modify(Modify {
             order: a as u64,
             price: Price(b),
             size: Size(c),
+            stop_price: Price(d),
+            trail: e,
+            reserved: Pad::ZERO,
         }),
         2 => Action::Cancel(a as u64),
         3 => Action::CancelAll(CancelAll {
@@ -437,20 +476,36 @@ fn action_twin(action: &Action) -> actions::Action {
     match action {
         Action::Submit(submit) => actions::Action::Submit(actions::Submit {
             order: submit.order,
-            instrument: submit.instrument.0,
-            side: submit.side.twin(),
-            kind: submit.kind.twin(),
-            time_in_force: submit.time_in_force.twin(),
-            post_only: submit.post_only,
-            reduce_only: submit.reduce_only,
+            after: submit.after,
             size: submit.size.0,
+            notional: submit.notional.0,
             price: submit.price.0,
             stop_price: submit.stop_price.0,
+            trail: submit.trail,
+            display: submit.display.0,
+            expires: submit.expires,
+            reserved_1: 0,
+            reserved_2: 0,
+            instrument: submit.instrument.0,
+            account: submit.account.0,
+            group: submit.group,
+            leverage: submit.leverage,
+            kind: submit.kind.number(),
+            time_in_force: submit.time_in_force.number(),
+            trigger: submit.trigger.number(),
+            trail_basis: submit.trail_basis.number(),
+            flags: submit.flags.number(),
+            self_trade: submit.self_trade.number(),
+            margin: submit.margin.number(),
+            side: submit.side.twin(),
         }),
         Action::Modify(modify) => actions::Action::Modify(actions::Modify {
             order: modify.order,
             price: modify.price.0,
             size: modify.size.0,
+            stop_price: modify.stop_price.0,
+            trail: modify.trail,
+            reserved_1: 0,
         }),
         Action::Cancel(order) => actions::Action::Cancel(actions::Cancel { order: *order }),
         Action::CancelAll(which) => actions::Action::CancelAll(actions::CancelAll {
@@ -479,7 +534,11 @@ fn action_twin(action: &Action) -> actions::Action {
 fn every_kind_of_event_is_written_as_the_derived_lowering_writes_it() {
     let mut written = 0;
     for kind in Kind::ALL {
-        let numbers = ([-1, 2, -3, 4, -5, 6, -7, 8, -9], [1, 2, 3], -0.5);
+        let numbers = (
+            [-1, 2, -3, 4, -5, 6, -7, 8, -9, 10, -11, 12],
+            [1, 2, 3, 4, 5, 6, 7],
+            -0.5,
+        );
         let event = Event::new(-11, 12, body(*kind, numbers)).with_sequence(13);
         let bytes = derived(&[event]);
         assert_eq!(bytes.len(), Event::SIZE);

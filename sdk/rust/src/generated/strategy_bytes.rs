@@ -73,7 +73,11 @@ pub mod tickdeck {
                 }
             }
         }
-        /// The basic types of the contract: numbers with units, and enums.
+        /// The basic types of the contract: numbers with units, enums, and sets of codes.
+        ///
+        /// A set that may grow is an integer with a table of its codes (`docs/CODES.md` has all of them): codes are added without another
+        /// version, so a strategy takes one that it does not know as `other`. An enum never grows. Fields named `reserved` are zero when written
+        /// and ignored when read.
         ///
         /// Prices and sizes are integers at the instrument's own decimal scale: with `price-scale` 2, the price 61685.99
         /// is 6168599. Times are nanoseconds since 1970-01-01 UTC. Instruments, venues, currencies, strategies and texts
@@ -90,6 +94,8 @@ pub mod tickdeck {
             pub type InstrumentId = u32;
             /// A venue.
             pub type VenueId = u32;
+            /// An account at a venue; 0 is the strategy's own.
+            pub type AccountId = u32;
             /// A currency.
             pub type CurrencyId = u32;
             /// A strategy of this deck.
@@ -251,399 +257,125 @@ pub mod tickdeck {
                     }
                 }
             }
-            /// The type of an order.
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-            pub enum OrderType {
-                /// Takes the liquidity that the book offers. `price` and `stop-price` must be 0.
-                Market,
-                /// Trades at `price` or better. `stop-price` must be 0.
-                Limit,
-                /// Becomes a market order once the market trades at `stop-price` or beyond. `price` must be 0.
-                Stop,
-                /// Becomes a limit order at `price` once the market trades at `stop-price` or beyond.
-                StopLimit,
-            }
-            impl ::core::fmt::Debug for OrderType {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        OrderType::Market => f.debug_tuple("OrderType::Market").finish(),
-                        OrderType::Limit => f.debug_tuple("OrderType::Limit").finish(),
-                        OrderType::Stop => f.debug_tuple("OrderType::Stop").finish(),
-                        OrderType::StopLimit => {
-                            f.debug_tuple("OrderType::StopLimit").finish()
-                        }
-                    }
-                }
-            }
-            impl OrderType {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> OrderType {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => OrderType::Market,
-                        1 => OrderType::Limit,
-                        2 => OrderType::Stop,
-                        3 => OrderType::StopLimit,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
+            /// The type of an order. Prices that a type does not name must be 0.
+            ///
+            /// - 0 `other`: A type that this version does not know. Denied as `unsupported`.
+            /// - 1 `market`: Takes the liquidity that the book offers.
+            /// - 2 `limit`: Trades at `price` or better.
+            /// - 3 `stop`: Becomes a market order once the market trades at `stop-price` or beyond.
+            /// - 4 `stop-limit`: Becomes a limit order at `price` once the market trades at `stop-price` or beyond.
+            /// - 5 `market-if-touched`: Becomes a market order once the market trades at `stop-price` or better.
+            /// - 6 `limit-if-touched`: Becomes a limit order at `price` once the market trades at `stop-price` or better.
+            /// - 7 `trailing-stop`: A stop that follows the best price since the order was sent at the distance `trail`. `stop-price` may be the
+            ///   first one.
+            /// - 8 `trailing-stop-limit`: A trailing stop that becomes a limit order at its stop price plus `price`, which is a signed distance.
+            pub type OrderType = u16;
+            /// What moves the trigger of an order that has a stop price.
+            ///
+            /// - 0 `default`: As `last-trade`.
+            /// - 1 `last-trade`: Public trades.
+            /// - 2 `quote`: The best price that the order could take: the ask for a buy, the bid for a sell.
+            /// - 3 `mark`: The mark price.
+            pub type Trigger = u16;
+            /// The unit of an order's `trail`.
+            ///
+            /// - 0 `price`: A distance in price.
+            /// - 1 `basis-points`: Hundredths of a percent of the best price.
+            pub type TrailBasis = u16;
             /// The time for which an order works.
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-            pub enum TimeInForce {
-                /// Good till canceled: works until filled or canceled.
-                Gtc,
-                /// Immediate or cancel: fills what it can at once and cancels the rest.
-                Ioc,
-                /// Fill or kill: fills completely at once or not at all.
-                Fok,
-                /// Works until the venue's trading day ends (00:00 UTC if the venue never closes).
-                Day,
-            }
-            impl ::core::fmt::Debug for TimeInForce {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        TimeInForce::Gtc => f.debug_tuple("TimeInForce::Gtc").finish(),
-                        TimeInForce::Ioc => f.debug_tuple("TimeInForce::Ioc").finish(),
-                        TimeInForce::Fok => f.debug_tuple("TimeInForce::Fok").finish(),
-                        TimeInForce::Day => f.debug_tuple("TimeInForce::Day").finish(),
-                    }
-                }
-            }
-            impl TimeInForce {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> TimeInForce {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => TimeInForce::Gtc,
-                        1 => TimeInForce::Ioc,
-                        2 => TimeInForce::Fok,
-                        3 => TimeInForce::Day,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
+            ///
+            /// - 0 `other`: One that this version does not know. Denied as `unsupported`.
+            /// - 1 `gtc`: Good till canceled: works until filled or canceled.
+            /// - 2 `ioc`: Immediate or cancel: fills what it can at once and cancels the rest.
+            /// - 3 `fok`: Fill or kill: fills completely at once or not at all.
+            /// - 4 `day`: Works until the venue's trading day ends (00:00 UTC if the venue never closes).
+            /// - 5 `gtd`: Good till date: works until `expires`.
+            /// - 6 `at-open`: Takes part in the opening auction only.
+            /// - 7 `at-close`: Takes part in the closing auction only.
+            pub type TimeInForce = u16;
+            /// Options of an order, a sum of bits. A bit that the host does not know is denied as `unsupported`.
+            ///
+            /// - 1 `post-only`: The venue rejects the order instead of letting it trade at once. Only for limit orders.
+            /// - 2 `reduce-only`: The order only closes the strategy's own position, in whichever order the venue fills. The host denies it if it is
+            ///   larger than the position. If it is not, but what is at work on its side would leave no room for it, the host holds it, and sends it
+            ///   when there is room, or in place of the others when the market reaches its price. So a stop and a target can both stand.
+            /// - 4 `extended-hours`: The order may also trade outside the regular session.
+            /// - 8 `group-cancels`: A partial fill of the order cancels the rest of its `group` instead of reducing it.
+            pub type OrderFlags = u16;
+            /// What happens where an order of the strategy would trade with one of its own account.
+            ///
+            /// - 0 `default`: The deck's policy.
+            /// - 1 `expire-maker`: The order that rests expires.
+            /// - 2 `expire-taker`: The order that arrives expires.
+            /// - 3 `expire-both`: Both expire.
+            pub type SelfTrade = u16;
+            /// How a position is margined.
+            ///
+            /// - 0 `default`: As the account is set.
+            /// - 1 `cross`: By the whole account.
+            /// - 2 `isolated`: By an amount of its own.
+            pub type MarginMode = u16;
             /// The status of an order. `docs/ORDERS.md` has the complete table of transitions.
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-            pub enum OrderStatus {
-                /// The order passed the host's checks and was sent to the venue, or the host holds it: a `reduce-only` order beside others, until
-                /// there is room for it or the market reaches its price.
-                Submitted,
-                /// The order works at the venue.
-                Accepted,
-                /// The host refused the order and never sent it. Final.
-                Denied,
-                /// The venue refused the order. Final.
-                Rejected,
-                /// The order was canceled before it was filled. Final, though a fill in flight may still arrive.
-                Canceled,
-                /// The order's time in force ended. Final.
-                Expired,
-                /// The order works at the venue with the new price and size of this update.
-                Replaced,
-                /// The condition of a stop order was met.
-                Triggered,
-                /// A modify was sent to the venue.
-                PendingModify,
-                /// A cancel was sent to the venue.
-                PendingCancel,
-                /// The venue rejected a modify; the order works as before.
-                ModifyRejected,
-                /// The venue rejected a cancel.
-                CancelRejected,
-                /// The order was sent, but the venue never answered. Risk checks assume the worst case until the venue gives evidence.
-                Unknown,
-            }
-            impl ::core::fmt::Debug for OrderStatus {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        OrderStatus::Submitted => {
-                            f.debug_tuple("OrderStatus::Submitted").finish()
-                        }
-                        OrderStatus::Accepted => {
-                            f.debug_tuple("OrderStatus::Accepted").finish()
-                        }
-                        OrderStatus::Denied => {
-                            f.debug_tuple("OrderStatus::Denied").finish()
-                        }
-                        OrderStatus::Rejected => {
-                            f.debug_tuple("OrderStatus::Rejected").finish()
-                        }
-                        OrderStatus::Canceled => {
-                            f.debug_tuple("OrderStatus::Canceled").finish()
-                        }
-                        OrderStatus::Expired => {
-                            f.debug_tuple("OrderStatus::Expired").finish()
-                        }
-                        OrderStatus::Replaced => {
-                            f.debug_tuple("OrderStatus::Replaced").finish()
-                        }
-                        OrderStatus::Triggered => {
-                            f.debug_tuple("OrderStatus::Triggered").finish()
-                        }
-                        OrderStatus::PendingModify => {
-                            f.debug_tuple("OrderStatus::PendingModify").finish()
-                        }
-                        OrderStatus::PendingCancel => {
-                            f.debug_tuple("OrderStatus::PendingCancel").finish()
-                        }
-                        OrderStatus::ModifyRejected => {
-                            f.debug_tuple("OrderStatus::ModifyRejected").finish()
-                        }
-                        OrderStatus::CancelRejected => {
-                            f.debug_tuple("OrderStatus::CancelRejected").finish()
-                        }
-                        OrderStatus::Unknown => {
-                            f.debug_tuple("OrderStatus::Unknown").finish()
-                        }
-                    }
-                }
-            }
-            impl OrderStatus {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> OrderStatus {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => OrderStatus::Submitted,
-                        1 => OrderStatus::Accepted,
-                        2 => OrderStatus::Denied,
-                        3 => OrderStatus::Rejected,
-                        4 => OrderStatus::Canceled,
-                        5 => OrderStatus::Expired,
-                        6 => OrderStatus::Replaced,
-                        7 => OrderStatus::Triggered,
-                        8 => OrderStatus::PendingModify,
-                        9 => OrderStatus::PendingCancel,
-                        10 => OrderStatus::ModifyRejected,
-                        11 => OrderStatus::CancelRejected,
-                        12 => OrderStatus::Unknown,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
-            /// The reason for an order update. The first case is for updates that need no reason; the host's own refusals (status
-            /// `denied`) follow, then the reasons of venues.
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-            pub enum Reason {
-                /// The strategy requested it, or it is part of the normal life of an order.
-                Normal,
-                /// The size exceeds the limit for one order.
-                MaxSize,
-                /// Price times size exceeds the limit for one order.
-                MaxNotional,
-                /// The price is too far from the last quote.
-                PriceCollar,
-                /// The position, with all working orders filled, would exceed the limit.
-                MaxPosition,
-                /// Too many orders were sent within the window.
-                OrderRate,
-                /// The same order was sent within the duplicate window.
-                Duplicate,
-                /// The order could open or increase a position although the order or the deck is set to reduce only.
-                ReduceOnly,
-                /// The instrument is not on the strategy's allow-list.
-                NotAllowed,
-                /// The strategy may not send orders of this type.
-                TypeNotAllowed,
-                /// The last quote is missing or too old, or the venue's feed is stale.
-                StaleData,
-                /// The strategy or the deck is paused: no new orders.
-                Paused,
-                /// The kill switch is set: only cancels pass until an operator clears it.
-                Killed,
-                /// The deck has no such instrument.
-                UnknownInstrument,
-                /// The size is not positive, not a whole number of lots, or below the minimum.
-                InvalidSize,
-                /// A price is not positive, not a whole number of ticks, or given for an order type that takes none.
-                InvalidPrice,
-                /// Price times size is below the instrument's minimum.
-                MinNotional,
-                /// No order with this number is working.
-                UnknownOrder,
-                /// The account cannot pay for the order.
-                InsufficientFunds,
-                /// The venue does not offer this combination of order type, time in force and flags.
-                Unsupported,
-                /// A post-only order would have traded at once.
-                WouldCross,
-                /// Time in force IOC: the rest found no liquidity.
-                IocRemainder,
-                /// Time in force FOK: the order could not be filled completely.
-                FokUnfilled,
-                /// A market order found no more liquidity.
-                NoLiquidity,
-                /// Time in force DAY: the day ended.
-                DayEnd,
-                /// The venue gave its own reason; the host's log has the text.
-                Venue,
-                /// The strategy ended and its order policy is to cancel.
-                StrategyEnded,
-                /// The operator requested it.
-                Operator,
-            }
-            impl ::core::fmt::Debug for Reason {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        Reason::Normal => f.debug_tuple("Reason::Normal").finish(),
-                        Reason::MaxSize => f.debug_tuple("Reason::MaxSize").finish(),
-                        Reason::MaxNotional => {
-                            f.debug_tuple("Reason::MaxNotional").finish()
-                        }
-                        Reason::PriceCollar => {
-                            f.debug_tuple("Reason::PriceCollar").finish()
-                        }
-                        Reason::MaxPosition => {
-                            f.debug_tuple("Reason::MaxPosition").finish()
-                        }
-                        Reason::OrderRate => f.debug_tuple("Reason::OrderRate").finish(),
-                        Reason::Duplicate => f.debug_tuple("Reason::Duplicate").finish(),
-                        Reason::ReduceOnly => {
-                            f.debug_tuple("Reason::ReduceOnly").finish()
-                        }
-                        Reason::NotAllowed => {
-                            f.debug_tuple("Reason::NotAllowed").finish()
-                        }
-                        Reason::TypeNotAllowed => {
-                            f.debug_tuple("Reason::TypeNotAllowed").finish()
-                        }
-                        Reason::StaleData => f.debug_tuple("Reason::StaleData").finish(),
-                        Reason::Paused => f.debug_tuple("Reason::Paused").finish(),
-                        Reason::Killed => f.debug_tuple("Reason::Killed").finish(),
-                        Reason::UnknownInstrument => {
-                            f.debug_tuple("Reason::UnknownInstrument").finish()
-                        }
-                        Reason::InvalidSize => {
-                            f.debug_tuple("Reason::InvalidSize").finish()
-                        }
-                        Reason::InvalidPrice => {
-                            f.debug_tuple("Reason::InvalidPrice").finish()
-                        }
-                        Reason::MinNotional => {
-                            f.debug_tuple("Reason::MinNotional").finish()
-                        }
-                        Reason::UnknownOrder => {
-                            f.debug_tuple("Reason::UnknownOrder").finish()
-                        }
-                        Reason::InsufficientFunds => {
-                            f.debug_tuple("Reason::InsufficientFunds").finish()
-                        }
-                        Reason::Unsupported => {
-                            f.debug_tuple("Reason::Unsupported").finish()
-                        }
-                        Reason::WouldCross => {
-                            f.debug_tuple("Reason::WouldCross").finish()
-                        }
-                        Reason::IocRemainder => {
-                            f.debug_tuple("Reason::IocRemainder").finish()
-                        }
-                        Reason::FokUnfilled => {
-                            f.debug_tuple("Reason::FokUnfilled").finish()
-                        }
-                        Reason::NoLiquidity => {
-                            f.debug_tuple("Reason::NoLiquidity").finish()
-                        }
-                        Reason::DayEnd => f.debug_tuple("Reason::DayEnd").finish(),
-                        Reason::Venue => f.debug_tuple("Reason::Venue").finish(),
-                        Reason::StrategyEnded => {
-                            f.debug_tuple("Reason::StrategyEnded").finish()
-                        }
-                        Reason::Operator => f.debug_tuple("Reason::Operator").finish(),
-                    }
-                }
-            }
-            impl Reason {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> Reason {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => Reason::Normal,
-                        1 => Reason::MaxSize,
-                        2 => Reason::MaxNotional,
-                        3 => Reason::PriceCollar,
-                        4 => Reason::MaxPosition,
-                        5 => Reason::OrderRate,
-                        6 => Reason::Duplicate,
-                        7 => Reason::ReduceOnly,
-                        8 => Reason::NotAllowed,
-                        9 => Reason::TypeNotAllowed,
-                        10 => Reason::StaleData,
-                        11 => Reason::Paused,
-                        12 => Reason::Killed,
-                        13 => Reason::UnknownInstrument,
-                        14 => Reason::InvalidSize,
-                        15 => Reason::InvalidPrice,
-                        16 => Reason::MinNotional,
-                        17 => Reason::UnknownOrder,
-                        18 => Reason::InsufficientFunds,
-                        19 => Reason::Unsupported,
-                        20 => Reason::WouldCross,
-                        21 => Reason::IocRemainder,
-                        22 => Reason::FokUnfilled,
-                        23 => Reason::NoLiquidity,
-                        24 => Reason::DayEnd,
-                        25 => Reason::Venue,
-                        26 => Reason::StrategyEnded,
-                        27 => Reason::Operator,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
+            ///
+            /// - 0 `other`: One that this version does not know; the order may be working.
+            /// - 1 `submitted`: The order passed the host's checks and was sent to the venue.
+            /// - 2 `accepted`: The order works at the venue.
+            /// - 3 `denied`: The host refused the order and never sent it. Final.
+            /// - 4 `rejected`: The venue refused the order. Final.
+            /// - 5 `canceled`: The order was canceled before it was filled. Final, though a fill in flight may still arrive.
+            /// - 6 `expired`: The order's time in force ended. Final.
+            /// - 7 `replaced`: The order works at the venue with the prices and the size of this update.
+            /// - 8 `triggered`: The condition of a stop order was met.
+            /// - 9 `pending-modify`: A modify was sent to the venue.
+            /// - 10 `pending-cancel`: A cancel was sent to the venue.
+            /// - 11 `modify-rejected`: The venue rejected a modify; the order works as before.
+            /// - 12 `cancel-rejected`: The venue rejected a cancel.
+            /// - 13 `unknown`: The order was sent, but the venue never answered. Risk checks assume the worst case until the venue gives evidence.
+            /// - 14 `held`: The order passed the host's checks and waits in the host: for another order, for a price, or for room beside others.
+            pub type OrderStatus = u16;
+            /// The reason for an order update. Codes from 1,000 are a venue's own.
+            ///
+            /// - 0 `other`: One that this version does not know.
+            /// - 1 `normal`: The strategy requested it, or it is part of the normal life of an order.
+            /// - 2 `max-size`: The size exceeds the limit for one order.
+            /// - 3 `max-notional`: Price times size exceeds the limit for one order.
+            /// - 4 `price-collar`: The price is too far from the last quote.
+            /// - 5 `max-position`: The position, with all working orders filled, would exceed the limit.
+            /// - 6 `order-rate`: Too many orders were sent within the window.
+            /// - 7 `duplicate`: The same order was sent within the duplicate window.
+            /// - 8 `reduce-only`: The order could open or increase a position although the order or the deck is set to reduce only.
+            /// - 9 `not-allowed`: The instrument is not on the strategy's allow-list.
+            /// - 10 `type-not-allowed`: The strategy may not send orders of this type.
+            /// - 11 `stale-data`: The last quote is missing or too old, or the venue's feed is stale.
+            /// - 12 `paused`: The strategy or the deck is paused: no new orders.
+            /// - 13 `killed`: The kill switch is set: only cancels pass until an operator clears it.
+            /// - 14 `unknown-instrument`: The deck has no such instrument.
+            /// - 15 `invalid-size`: The size is not positive, not a whole number of lots, or below the minimum.
+            /// - 16 `invalid-price`: A price is not positive, not a whole number of ticks, or given for an order type that takes none.
+            /// - 17 `min-notional`: Price times size is below the instrument's minimum.
+            /// - 18 `unknown-order`: No order with this number is working.
+            /// - 19 `insufficient-funds`: The account cannot pay for the order.
+            /// - 20 `unsupported`: The venue does not offer this combination of order type, time in force and flags.
+            /// - 21 `would-cross`: A post-only order would have traded at once.
+            /// - 22 `ioc-remainder`: Time in force IOC: the rest found no liquidity.
+            /// - 23 `fok-unfilled`: Time in force FOK: the order could not be filled completely.
+            /// - 24 `no-liquidity`: A market order found no more liquidity.
+            /// - 25 `day-end`: Time in force DAY: the day ended.
+            /// - 26 `venue`: The venue gave its own reason; the host's log has the text.
+            /// - 27 `strategy-ended`: The strategy ended and its order policy is to cancel.
+            /// - 28 `operator`: The operator requested it.
+            /// - 29 `self-trade`: The order would have traded with another of the same account.
+            /// - 30 `position-closed`: A reduce-only order whose position is gone, or smaller than the order.
+            /// - 31 `group-ended`: Another order of its group filled or ended.
+            /// - 32 `parent-ended`: The order that it waited for ended without a fill.
+            /// - 33 `date-reached`: Time in force GTD: its time came.
+            pub type Reason = u16;
             /// Whether a fill provided or took liquidity.
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-            pub enum Liquidity {
-                Maker,
-                Taker,
-            }
-            impl ::core::fmt::Debug for Liquidity {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        Liquidity::Maker => f.debug_tuple("Liquidity::Maker").finish(),
-                        Liquidity::Taker => f.debug_tuple("Liquidity::Taker").finish(),
-                    }
-                }
-            }
-            impl Liquidity {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> Liquidity {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => Liquidity::Maker,
-                        1 => Liquidity::Taker,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
+            ///
+            /// - 0 `other`: One that this version does not know.
+            /// - 1 `maker`: Provided liquidity: the order rested on the book.
+            /// - 2 `taker`: Took liquidity: the order traded at once.
+            pub type Liquidity = u16;
             /// The scope of a venue status.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -680,56 +412,14 @@ pub mod tickdeck {
                 }
             }
             /// The state of a venue, or of its data for one instrument.
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-            pub enum VenueState {
-                /// The connection is up.
-                Connected,
-                /// The connection is down.
-                Disconnected,
-                /// Data may be outdated or wrong (after a gap, or during a resynchronisation). Orders that add risk are denied.
-                Stale,
-                /// Data is complete again.
-                Live,
-                /// The venue stopped trading.
-                Halted,
-            }
-            impl ::core::fmt::Debug for VenueState {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        VenueState::Connected => {
-                            f.debug_tuple("VenueState::Connected").finish()
-                        }
-                        VenueState::Disconnected => {
-                            f.debug_tuple("VenueState::Disconnected").finish()
-                        }
-                        VenueState::Stale => f.debug_tuple("VenueState::Stale").finish(),
-                        VenueState::Live => f.debug_tuple("VenueState::Live").finish(),
-                        VenueState::Halted => {
-                            f.debug_tuple("VenueState::Halted").finish()
-                        }
-                    }
-                }
-            }
-            impl VenueState {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> VenueState {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => VenueState::Connected,
-                        1 => VenueState::Disconnected,
-                        2 => VenueState::Stale,
-                        3 => VenueState::Live,
-                        4 => VenueState::Halted,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
+            ///
+            /// - 0 `other`: One that this version does not know.
+            /// - 1 `connected`: The connection is up.
+            /// - 2 `disconnected`: The connection is down.
+            /// - 3 `stale`: Data may be outdated or wrong (after a gap, or during a resynchronisation). Orders that add risk are denied.
+            /// - 4 `live`: Data is complete again.
+            /// - 5 `halted`: The venue stopped trading.
+            pub type VenueState = u16;
             /// The severity of a notification.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -817,6 +507,7 @@ pub mod tickdeck {
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
             pub type InstrumentId = super::super::super::tickdeck::strategy::types::InstrumentId;
+            pub type AccountId = super::super::super::tickdeck::strategy::types::AccountId;
             pub type CurrencyId = super::super::super::tickdeck::strategy::types::CurrencyId;
             pub type OrderNumber = super::super::super::tickdeck::strategy::types::OrderNumber;
             pub type Price = super::super::super::tickdeck::strategy::types::Price;
@@ -825,6 +516,7 @@ pub mod tickdeck {
             pub type Side = super::super::super::tickdeck::strategy::types::Side;
             pub type OrderType = super::super::super::tickdeck::strategy::types::OrderType;
             pub type TimeInForce = super::super::super::tickdeck::strategy::types::TimeInForce;
+            pub type OrderFlags = super::super::super::tickdeck::strategy::types::OrderFlags;
             pub type OrderStatus = super::super::super::tickdeck::strategy::types::OrderStatus;
             /// The strategy's capital and results in one currency.
             #[repr(C)]
@@ -856,6 +548,7 @@ pub mod tickdeck {
             #[derive(Clone, Copy)]
             pub struct Position {
                 pub instrument: InstrumentId,
+                pub account: AccountId,
                 /// The signed size: positive if long, negative if short.
                 pub size: Size,
                 /// The cost of the open part in the instrument's quote currency, with the sign of `size`.
@@ -872,6 +565,7 @@ pub mod tickdeck {
                 ) -> ::core::fmt::Result {
                     f.debug_struct("Position")
                         .field("instrument", &self.instrument)
+                        .field("account", &self.account)
                         .field("size", &self.size)
                         .field("cost", &self.cost)
                         .field("average-price", &self.average_price)
@@ -884,16 +578,25 @@ pub mod tickdeck {
             #[derive(Clone, Copy)]
             pub struct WorkingOrder {
                 pub order: OrderNumber,
-                pub instrument: InstrumentId,
-                pub side: Side,
-                pub kind: OrderType,
-                pub time_in_force: TimeInForce,
-                /// None for an order just sent, to which the host has not responded yet.
-                pub status: ::core::option::Option<OrderStatus>,
+                /// The order that this one waits for, 0 for none.
+                pub after: OrderNumber,
                 pub price: Price,
                 pub stop_price: Price,
                 pub size: Size,
                 pub filled: Size,
+                pub trail: i64,
+                /// As a `timestamp`, for `gtd`; 0 otherwise.
+                pub expires: i64,
+                pub reserved_1: u64,
+                pub instrument: InstrumentId,
+                pub account: AccountId,
+                pub group: u32,
+                pub kind: OrderType,
+                pub time_in_force: TimeInForce,
+                pub flags: OrderFlags,
+                /// None for an order just sent, to which the host has not responded yet.
+                pub status: ::core::option::Option<OrderStatus>,
+                pub side: Side,
             }
             impl ::core::fmt::Debug for WorkingOrder {
                 fn fmt(
@@ -902,15 +605,22 @@ pub mod tickdeck {
                 ) -> ::core::fmt::Result {
                     f.debug_struct("WorkingOrder")
                         .field("order", &self.order)
-                        .field("instrument", &self.instrument)
-                        .field("side", &self.side)
-                        .field("kind", &self.kind)
-                        .field("time-in-force", &self.time_in_force)
-                        .field("status", &self.status)
+                        .field("after", &self.after)
                         .field("price", &self.price)
                         .field("stop-price", &self.stop_price)
                         .field("size", &self.size)
                         .field("filled", &self.filled)
+                        .field("trail", &self.trail)
+                        .field("expires", &self.expires)
+                        .field("reserved-1", &self.reserved_1)
+                        .field("instrument", &self.instrument)
+                        .field("account", &self.account)
+                        .field("group", &self.group)
+                        .field("kind", &self.kind)
+                        .field("time-in-force", &self.time_in_force)
+                        .field("flags", &self.flags)
+                        .field("status", &self.status)
+                        .field("side", &self.side)
                         .finish()
                 }
             }
@@ -1043,58 +753,66 @@ pub mod tickdeck {
                     let l3 = *ptr0
                         .add(::core::mem::size_of::<*const u8>())
                         .cast::<usize>();
-                    let base15 = l2;
-                    let len15 = l3;
-                    let mut result15 = _rt::Vec::with_capacity(len15);
-                    for i in 0..len15 {
-                        let base = base15.add(i * 56);
-                        let e15 = {
+                    let base22 = l2;
+                    let len22 = l3;
+                    let mut result22 = _rt::Vec::with_capacity(len22);
+                    for i in 0..len22 {
+                        let base = base22.add(i * 96);
+                        let e22 = {
                             let l4 = *base.add(0).cast::<i64>();
-                            let l5 = *base.add(8).cast::<i32>();
-                            let l6 = i32::from(*base.add(12).cast::<u8>());
-                            let l7 = i32::from(*base.add(13).cast::<u8>());
-                            let l8 = i32::from(*base.add(14).cast::<u8>());
-                            let l9 = i32::from(*base.add(15).cast::<u8>());
-                            let l11 = *base.add(24).cast::<i64>();
-                            let l12 = *base.add(32).cast::<i64>();
-                            let l13 = *base.add(40).cast::<i64>();
-                            let l14 = *base.add(48).cast::<i64>();
+                            let l5 = *base.add(8).cast::<i64>();
+                            let l6 = *base.add(16).cast::<i64>();
+                            let l7 = *base.add(24).cast::<i64>();
+                            let l8 = *base.add(32).cast::<i64>();
+                            let l9 = *base.add(40).cast::<i64>();
+                            let l10 = *base.add(48).cast::<i64>();
+                            let l11 = *base.add(56).cast::<i64>();
+                            let l12 = *base.add(64).cast::<i64>();
+                            let l13 = *base.add(72).cast::<i32>();
+                            let l14 = *base.add(76).cast::<i32>();
+                            let l15 = *base.add(80).cast::<i32>();
+                            let l16 = i32::from(*base.add(84).cast::<u16>());
+                            let l17 = i32::from(*base.add(86).cast::<u16>());
+                            let l18 = i32::from(*base.add(88).cast::<u16>());
+                            let l19 = i32::from(*base.add(90).cast::<u8>());
+                            let l21 = i32::from(*base.add(94).cast::<u8>());
                             WorkingOrder {
                                 order: l4 as u64,
-                                instrument: l5 as u32,
-                                side: super::super::super::tickdeck::strategy::types::Side::_lift(
-                                    l6 as u8,
-                                ),
-                                kind: super::super::super::tickdeck::strategy::types::OrderType::_lift(
-                                    l7 as u8,
-                                ),
-                                time_in_force: super::super::super::tickdeck::strategy::types::TimeInForce::_lift(
-                                    l8 as u8,
-                                ),
-                                status: match l9 {
+                                after: l5 as u64,
+                                price: l6,
+                                stop_price: l7,
+                                size: l8,
+                                filled: l9,
+                                trail: l10,
+                                expires: l11,
+                                reserved_1: l12 as u64,
+                                instrument: l13 as u32,
+                                account: l14 as u32,
+                                group: l15 as u32,
+                                kind: l16 as u16,
+                                time_in_force: l17 as u16,
+                                flags: l18 as u16,
+                                status: match l19 {
                                     0 => None,
                                     1 => {
                                         let e = {
-                                            let l10 = i32::from(*base.add(16).cast::<u8>());
-                                            super::super::super::tickdeck::strategy::types::OrderStatus::_lift(
-                                                l10 as u8,
-                                            )
+                                            let l20 = i32::from(*base.add(92).cast::<u16>());
+                                            l20 as u16
                                         };
                                         Some(e)
                                     }
                                     _ => _rt::invalid_enum_discriminant(),
                                 },
-                                price: l11,
-                                stop_price: l12,
-                                size: l13,
-                                filled: l14,
+                                side: super::super::super::tickdeck::strategy::types::Side::_lift(
+                                    l21 as u8,
+                                ),
                             }
                         };
-                        result15.push(e15);
+                        result22.push(e22);
                     }
-                    _rt::cabi_dealloc(base15, len15 * 56, 8);
-                    let result16 = result15;
-                    result16
+                    _rt::cabi_dealloc(base22, len22 * 96, 8);
+                    let result23 = result22;
+                    result23
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -1103,8 +821,10 @@ pub mod tickdeck {
             pub fn order(number: OrderNumber) -> ::core::option::Option<WorkingOrder> {
                 unsafe {
                     #[repr(align(8))]
-                    struct RetArea([::core::mem::MaybeUninit<u8>; 64]);
-                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 64]);
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 104]);
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 104],
+                    );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "tickdeck:strategy/store@0.1.0")]
@@ -1118,56 +838,64 @@ pub mod tickdeck {
                     }
                     wit_import1(_rt::as_i64(number), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result14 = match l2 {
+                    let result21 = match l2 {
                         0 => None,
                         1 => {
                             let e = {
                                 let l3 = *ptr0.add(8).cast::<i64>();
-                                let l4 = *ptr0.add(16).cast::<i32>();
-                                let l5 = i32::from(*ptr0.add(20).cast::<u8>());
-                                let l6 = i32::from(*ptr0.add(21).cast::<u8>());
-                                let l7 = i32::from(*ptr0.add(22).cast::<u8>());
-                                let l8 = i32::from(*ptr0.add(23).cast::<u8>());
-                                let l10 = *ptr0.add(32).cast::<i64>();
-                                let l11 = *ptr0.add(40).cast::<i64>();
-                                let l12 = *ptr0.add(48).cast::<i64>();
-                                let l13 = *ptr0.add(56).cast::<i64>();
+                                let l4 = *ptr0.add(16).cast::<i64>();
+                                let l5 = *ptr0.add(24).cast::<i64>();
+                                let l6 = *ptr0.add(32).cast::<i64>();
+                                let l7 = *ptr0.add(40).cast::<i64>();
+                                let l8 = *ptr0.add(48).cast::<i64>();
+                                let l9 = *ptr0.add(56).cast::<i64>();
+                                let l10 = *ptr0.add(64).cast::<i64>();
+                                let l11 = *ptr0.add(72).cast::<i64>();
+                                let l12 = *ptr0.add(80).cast::<i32>();
+                                let l13 = *ptr0.add(84).cast::<i32>();
+                                let l14 = *ptr0.add(88).cast::<i32>();
+                                let l15 = i32::from(*ptr0.add(92).cast::<u16>());
+                                let l16 = i32::from(*ptr0.add(94).cast::<u16>());
+                                let l17 = i32::from(*ptr0.add(96).cast::<u16>());
+                                let l18 = i32::from(*ptr0.add(98).cast::<u8>());
+                                let l20 = i32::from(*ptr0.add(102).cast::<u8>());
                                 WorkingOrder {
                                     order: l3 as u64,
-                                    instrument: l4 as u32,
-                                    side: super::super::super::tickdeck::strategy::types::Side::_lift(
-                                        l5 as u8,
-                                    ),
-                                    kind: super::super::super::tickdeck::strategy::types::OrderType::_lift(
-                                        l6 as u8,
-                                    ),
-                                    time_in_force: super::super::super::tickdeck::strategy::types::TimeInForce::_lift(
-                                        l7 as u8,
-                                    ),
-                                    status: match l8 {
+                                    after: l4 as u64,
+                                    price: l5,
+                                    stop_price: l6,
+                                    size: l7,
+                                    filled: l8,
+                                    trail: l9,
+                                    expires: l10,
+                                    reserved_1: l11 as u64,
+                                    instrument: l12 as u32,
+                                    account: l13 as u32,
+                                    group: l14 as u32,
+                                    kind: l15 as u16,
+                                    time_in_force: l16 as u16,
+                                    flags: l17 as u16,
+                                    status: match l18 {
                                         0 => None,
                                         1 => {
                                             let e = {
-                                                let l9 = i32::from(*ptr0.add(24).cast::<u8>());
-                                                super::super::super::tickdeck::strategy::types::OrderStatus::_lift(
-                                                    l9 as u8,
-                                                )
+                                                let l19 = i32::from(*ptr0.add(100).cast::<u16>());
+                                                l19 as u16
                                             };
                                             Some(e)
                                         }
                                         _ => _rt::invalid_enum_discriminant(),
                                     },
-                                    price: l10,
-                                    stop_price: l11,
-                                    size: l12,
-                                    filled: l13,
+                                    side: super::super::super::tickdeck::strategy::types::Side::_lift(
+                                        l20 as u8,
+                                    ),
                                 }
                             };
                             Some(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result14
+                    result21
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2707,7 +2435,7 @@ pub mod exports {
                 pub struct OutcomeBytes {
                     /// As in `hot.outcome`.
                     pub consumed: u32,
-                    /// Actions of 56 bytes each, in the canonical layout of `actions.action`, little-endian.
+                    /// Actions of 128 bytes each, in the canonical layout of `actions.action`, little-endian.
                     pub actions: _rt::Vec<u8>,
                 }
                 impl ::core::fmt::Debug for OutcomeBytes {
@@ -2902,68 +2630,64 @@ macro_rules! __export_strategy_bytes_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:tickdeck:strategy@0.1.0:strategy-bytes:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3453] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3121] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf8\x19\x01A\x02\x01\
-A\x19\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xac\x17\x01A\x02\x01\
+A\x1b\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1btickdec\
-k:strategy/log@0.1.0\x05\0\x01B.\x01y\x04\0\x0dinstrument-id\x03\0\0\x01y\x04\0\x08\
-venue-id\x03\0\x02\x01y\x04\0\x0bcurrency-id\x03\0\x04\x01y\x04\0\x0bstrategy-id\
-\x03\0\x06\x01y\x04\0\x07text-id\x03\0\x08\x01w\x04\0\x0corder-number\x03\0\x0a\x01\
-x\x04\0\x05price\x03\0\x0c\x01x\x04\0\x04size\x03\0\x0e\x01x\x04\0\x06amount\x03\
-\0\x10\x01x\x04\0\x09timestamp\x03\0\x12\x01m\x02\x03buy\x04sell\x04\0\x04side\x03\
-\0\x14\x01m\x03\x05buyer\x06seller\x0bundisclosed\x04\0\x09aggressor\x03\0\x16\x01\
-m\x03\x05clear\x08snapshot\x05delta\x04\0\x0bbook-change\x03\0\x18\x01m\x03\x04t\
-ime\x06trades\x06volume\x04\0\x09bar-basis\x03\0\x1a\x01m\x04\x06market\x05limit\
-\x04stop\x0astop-limit\x04\0\x0aorder-type\x03\0\x1c\x01m\x04\x03gtc\x03ioc\x03f\
-ok\x03day\x04\0\x0dtime-in-force\x03\0\x1e\x01m\x0d\x09submitted\x08accepted\x06\
-denied\x08rejected\x08canceled\x07expired\x08replaced\x09triggered\x0epending-mo\
-dify\x0epending-cancel\x0fmodify-rejected\x0fcancel-rejected\x07unknown\x04\0\x0c\
-order-status\x03\0\x20\x01m\x1c\x06normal\x08max-size\x0cmax-notional\x0cprice-c\
-ollar\x0cmax-position\x0aorder-rate\x09duplicate\x0breduce-only\x0bnot-allowed\x10\
-type-not-allowed\x0astale-data\x06paused\x06killed\x12unknown-instrument\x0cinva\
-lid-size\x0dinvalid-price\x0cmin-notional\x0dunknown-order\x12insufficient-funds\
-\x0bunsupported\x0bwould-cross\x0dioc-remainder\x0cfok-unfilled\x0cno-liquidity\x07\
-day-end\x05venue\x0estrategy-ended\x08operator\x04\0\x06reason\x03\0\"\x01m\x02\x05\
-maker\x05taker\x04\0\x09liquidity\x03\0$\x01m\x02\x05venue\x0ainstrument\x04\0\x0b\
-venue-scope\x03\0&\x01m\x05\x09connected\x0cdisconnected\x05stale\x04live\x06hal\
-ted\x04\0\x0bvenue-state\x03\0(\x01m\x03\x04info\x07warning\x08critical\x04\0\x08\
-severity\x03\0*\x01m\x05\x06quotes\x06trades\x04book\x04bars\x07signals\x04\0\x04\
-feed\x03\0,\x03\0\x1dtickdeck:strategy/types@0.1.0\x05\x01\x02\x03\0\x01\x0dinst\
-rument-id\x02\x03\0\x01\x0bcurrency-id\x02\x03\0\x01\x0corder-number\x02\x03\0\x01\
-\x05price\x02\x03\0\x01\x04size\x02\x03\0\x01\x06amount\x02\x03\0\x01\x04side\x02\
-\x03\0\x01\x0aorder-type\x02\x03\0\x01\x0dtime-in-force\x02\x03\0\x01\x0corder-s\
-tatus\x01B+\x02\x03\x02\x01\x02\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\x03\
-\x04\0\x0bcurrency-id\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0corder-number\x03\0\x04\
-\x02\x03\x02\x01\x05\x04\0\x05price\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x04size\x03\
-\0\x08\x02\x03\x02\x01\x07\x04\0\x06amount\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x04\
-side\x03\0\x0c\x02\x03\x02\x01\x09\x04\0\x0aorder-type\x03\0\x0e\x02\x03\x02\x01\
-\x0a\x04\0\x0dtime-in-force\x03\0\x10\x02\x03\x02\x01\x0b\x04\0\x0corder-status\x03\
-\0\x12\x01r\x04\x08currency\x03\x07balance\x0b\x08realised\x0b\x04fees\x0b\x04\0\
-\x0acapital-in\x03\0\x14\x01r\x05\x0ainstrument\x01\x04size\x09\x04cost\x0b\x0da\
-verage-price\x07\x08realised\x0b\x04\0\x08position\x03\0\x16\x01k\x13\x01r\x0a\x05\
-order\x05\x0ainstrument\x01\x04side\x0d\x04kind\x0f\x0dtime-in-force\x11\x06stat\
-us\x18\x05price\x07\x0astop-price\x07\x04size\x09\x06filled\x09\x04\0\x0dworking\
--order\x03\0\x19\x01p\x15\x01@\0\0\x1b\x04\0\x07capital\x01\x1c\x01p\x17\x01@\0\0\
-\x1d\x04\0\x09positions\x01\x1e\x01@\x01\x0ainstrument\x01\0\x09\x04\0\x0dpositi\
-on-size\x01\x1f\x01p\x1a\x01@\0\0\x20\x04\0\x06orders\x01!\x01k\x1a\x01@\x01\x06\
-number\x05\0\"\x04\0\x05order\x01#\x01@\0\0x\x04\0\x09timestamp\x01$\x03\0\x1dti\
-ckdeck:strategy/store@0.1.0\x05\x0c\x02\x03\0\x01\x08venue-id\x02\x03\0\x01\x07t\
-ext-id\x01B\x1f\x02\x03\x02\x01\x02\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\
-\x0d\x04\0\x08venue-id\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x0bcurrency-id\x03\0\x04\
-\x02\x03\x02\x01\x0e\x04\0\x07text-id\x03\0\x06\x02\x03\x02\x01\x05\x04\0\x05pri\
-ce\x03\0\x08\x02\x03\x02\x01\x06\x04\0\x04size\x03\0\x0a\x02\x03\x02\x01\x07\x04\
-\0\x06amount\x03\0\x0c\x01r\x0b\x02id\x01\x05venue\x03\x06symbols\x04base\x05\x05\
-quote\x05\x0bprice-scale}\x0asize-scale}\x0bquote-scale}\x04tick\x09\x03lot\x0b\x0c\
-min-notional\x0d\x04\0\x0ainstrument\x03\0\x0e\x01k\x0f\x01@\x01\x02id\x01\0\x10\
-\x04\0\x03get\x01\x11\x01k\x01\x01@\x01\x06symbols\0\x12\x04\0\x04find\x01\x13\x01\
-p\x0f\x01@\0\0\x14\x04\0\x04list\x01\x15\x01ks\x01@\x01\x02id\x07\0\x16\x04\0\x04\
-text\x01\x17\x01k\x07\x01@\x01\x04texts\0\x18\x04\0\x09find-text\x01\x19\x03\0#t\
-ickdeck:strategy/instruments@0.1.0\x05\x0f\x02\x03\0\x01\x09bar-basis\x01B)\x02\x03\
-\x02\x01\x04\x04\0\x0corder-number\x03\0\0\x02\x03\x02\x01\x10\x04\0\x09bar-basi\
-s\x03\0\x02\x01m\x05\x07integer\x07decimal\x07boolean\x04text\x0ainstrument\x04\0\
-\x0eparameter-kind\x03\0\x04\x01ks\x01ku\x01r\x06\x04names\x03docs\x04kind\x05\x07\
-default\x06\x07minimum\x07\x07maximum\x07\x04\0\x09parameter\x03\0\x08\x01r\x03\x0a\
+k:strategy/log@0.1.0\x05\0\x01B:\x01y\x04\0\x0dinstrument-id\x03\0\0\x01y\x04\0\x08\
+venue-id\x03\0\x02\x01y\x04\0\x0aaccount-id\x03\0\x04\x01y\x04\0\x0bcurrency-id\x03\
+\0\x06\x01y\x04\0\x0bstrategy-id\x03\0\x08\x01y\x04\0\x07text-id\x03\0\x0a\x01w\x04\
+\0\x0corder-number\x03\0\x0c\x01x\x04\0\x05price\x03\0\x0e\x01x\x04\0\x04size\x03\
+\0\x10\x01x\x04\0\x06amount\x03\0\x12\x01x\x04\0\x09timestamp\x03\0\x14\x01m\x02\
+\x03buy\x04sell\x04\0\x04side\x03\0\x16\x01m\x03\x05buyer\x06seller\x0bundisclos\
+ed\x04\0\x09aggressor\x03\0\x18\x01m\x03\x05clear\x08snapshot\x05delta\x04\0\x0b\
+book-change\x03\0\x1a\x01m\x03\x04time\x06trades\x06volume\x04\0\x09bar-basis\x03\
+\0\x1c\x01{\x04\0\x0aorder-type\x03\0\x1e\x01{\x04\0\x07trigger\x03\0\x20\x01{\x04\
+\0\x0btrail-basis\x03\0\"\x01{\x04\0\x0dtime-in-force\x03\0$\x01{\x04\0\x0border\
+-flags\x03\0&\x01{\x04\0\x0aself-trade\x03\0(\x01{\x04\0\x0bmargin-mode\x03\0*\x01\
+{\x04\0\x0corder-status\x03\0,\x01{\x04\0\x06reason\x03\0.\x01{\x04\0\x09liquidi\
+ty\x03\00\x01m\x02\x05venue\x0ainstrument\x04\0\x0bvenue-scope\x03\02\x01{\x04\0\
+\x0bvenue-state\x03\04\x01m\x03\x04info\x07warning\x08critical\x04\0\x08severity\
+\x03\06\x01m\x05\x06quotes\x06trades\x04book\x04bars\x07signals\x04\0\x04feed\x03\
+\08\x03\0\x1dtickdeck:strategy/types@0.1.0\x05\x01\x02\x03\0\x01\x0dinstrument-i\
+d\x02\x03\0\x01\x0aaccount-id\x02\x03\0\x01\x0bcurrency-id\x02\x03\0\x01\x0corde\
+r-number\x02\x03\0\x01\x05price\x02\x03\0\x01\x04size\x02\x03\0\x01\x06amount\x02\
+\x03\0\x01\x04side\x02\x03\0\x01\x0aorder-type\x02\x03\0\x01\x0dtime-in-force\x02\
+\x03\0\x01\x0border-flags\x02\x03\0\x01\x0corder-status\x01B/\x02\x03\x02\x01\x02\
+\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x0aaccount-id\x03\0\x02\
+\x02\x03\x02\x01\x04\x04\0\x0bcurrency-id\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x0c\
+order-number\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x05price\x03\0\x08\x02\x03\x02\x01\
+\x07\x04\0\x04size\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x06amount\x03\0\x0c\x02\x03\
+\x02\x01\x09\x04\0\x04side\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x0aorder-type\x03\
+\0\x10\x02\x03\x02\x01\x0b\x04\0\x0dtime-in-force\x03\0\x12\x02\x03\x02\x01\x0c\x04\
+\0\x0border-flags\x03\0\x14\x02\x03\x02\x01\x0d\x04\0\x0corder-status\x03\0\x16\x01\
+r\x04\x08currency\x05\x07balance\x0d\x08realised\x0d\x04fees\x0d\x04\0\x0acapita\
+l-in\x03\0\x18\x01r\x06\x0ainstrument\x01\x07account\x03\x04size\x0b\x04cost\x0d\
+\x0daverage-price\x09\x08realised\x0d\x04\0\x08position\x03\0\x1a\x01k\x17\x01r\x11\
+\x05order\x07\x05after\x07\x05price\x09\x0astop-price\x09\x04size\x0b\x06filled\x0b\
+\x05trailx\x07expiresx\x0areserved-1w\x0ainstrument\x01\x07account\x03\x05groupy\
+\x04kind\x11\x0dtime-in-force\x13\x05flags\x15\x06status\x1c\x04side\x0f\x04\0\x0d\
+working-order\x03\0\x1d\x01p\x19\x01@\0\0\x1f\x04\0\x07capital\x01\x20\x01p\x1b\x01\
+@\0\0!\x04\0\x09positions\x01\"\x01@\x01\x0ainstrument\x01\0\x0b\x04\0\x0dpositi\
+on-size\x01#\x01p\x1e\x01@\0\0$\x04\0\x06orders\x01%\x01k\x1e\x01@\x01\x06number\
+\x07\0&\x04\0\x05order\x01'\x01@\0\0x\x04\0\x09timestamp\x01(\x03\0\x1dtickdeck:\
+strategy/store@0.1.0\x05\x0e\x02\x03\0\x01\x08venue-id\x02\x03\0\x01\x07text-id\x01\
+B\x1f\x02\x03\x02\x01\x02\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\x0f\x04\
+\0\x08venue-id\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0bcurrency-id\x03\0\x04\x02\x03\
+\x02\x01\x10\x04\0\x07text-id\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x05price\x03\0\
+\x08\x02\x03\x02\x01\x07\x04\0\x04size\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x06am\
+ount\x03\0\x0c\x01r\x0b\x02id\x01\x05venue\x03\x06symbols\x04base\x05\x05quote\x05\
+\x0bprice-scale}\x0asize-scale}\x0bquote-scale}\x04tick\x09\x03lot\x0b\x0cmin-no\
+tional\x0d\x04\0\x0ainstrument\x03\0\x0e\x01k\x0f\x01@\x01\x02id\x01\0\x10\x04\0\
+\x03get\x01\x11\x01k\x01\x01@\x01\x06symbols\0\x12\x04\0\x04find\x01\x13\x01p\x0f\
+\x01@\0\0\x14\x04\0\x04list\x01\x15\x01ks\x01@\x01\x02id\x07\0\x16\x04\0\x04text\
+\x01\x17\x01k\x07\x01@\x01\x04texts\0\x18\x04\0\x09find-text\x01\x19\x03\0#tickd\
+eck:strategy/instruments@0.1.0\x05\x11\x02\x03\0\x01\x09bar-basis\x01B)\x02\x03\x02\
+\x01\x05\x04\0\x0corder-number\x03\0\0\x02\x03\x02\x01\x12\x04\0\x09bar-basis\x03\
+\0\x02\x01m\x05\x07integer\x07decimal\x07boolean\x04text\x0ainstrument\x04\0\x0e\
+parameter-kind\x03\0\x04\x01ks\x01ku\x01r\x06\x04names\x03docs\x04kind\x05\x07de\
+fault\x06\x07minimum\x07\x07maximum\x07\x04\0\x09parameter\x03\0\x08\x01r\x03\x0a\
 instruments\x05basis\x03\x04stepy\x04\0\x08bar-feed\x03\0\x0a\x01q\x06\x06quotes\
 \x01s\0\x06trades\x01s\0\x04book\x01s\0\x04bars\x01\x0b\0\x07signals\x01s\0\x08a\
 ccounts\0\0\x04\0\x0csubscription\x03\0\x0c\x01m\x02\x06cancel\x04hold\x04\0\x0c\
@@ -2975,10 +2699,10 @@ p\x16\x01r\x02\x0aparameters\x17\x0anext-order\x01\x04\0\x05start\x03\0\x18\x01m
 \x04\0\x08describe\x01\x1c\x01j\0\x01s\x01@\x01\x05start\x19\0\x1d\x04\0\x04init\
 \x01\x1e\x01p}\x01j\x01\x1f\x01s\x01@\0\0\x20\x04\0\x04save\x01!\x01@\x03\x05sta\
 rt\x19\x06schemay\x05state\x1f\0\x1d\x04\0\x07restore\x01\"\x01@\x01\x06reason\x1b\
-\x01\0\x04\0\x04stop\x01#\x04\0!tickdeck:strategy/lifecycle@0.1.0\x05\x11\x01B\x05\
+\x01\0\x04\0\x04stop\x01#\x04\0!tickdeck:strategy/lifecycle@0.1.0\x05\x13\x01B\x05\
 \x01p}\x01r\x02\x08consumedy\x07actions\0\x04\0\x0doutcome-bytes\x03\0\x01\x01@\x01\
 \x05batch\0\0\x02\x04\0\x09on-events\x01\x03\x04\0!tickdeck:strategy/hot-bytes@0\
-.1.0\x05\x12\x04\0&tickdeck:strategy/strategy-bytes@0.1.0\x04\0\x0b\x14\x01\0\x0e\
+.1.0\x05\x14\x04\0&tickdeck:strategy/strategy-bytes@0.1.0\x04\0\x0b\x14\x01\0\x0e\
 strategy-bytes\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
 0.258.3\x10wit-bindgen-rust\x060.61.1";
         };
@@ -2993,66 +2717,62 @@ pub use __export_strategy_bytes_impl as export_lifecycle;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2679] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd2\x13\x01A\x02\x01\
-A\x14\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2347] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x86\x11\x01A\x02\x01\
+A\x16\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1btickdec\
-k:strategy/log@0.1.0\x05\0\x01B.\x01y\x04\0\x0dinstrument-id\x03\0\0\x01y\x04\0\x08\
-venue-id\x03\0\x02\x01y\x04\0\x0bcurrency-id\x03\0\x04\x01y\x04\0\x0bstrategy-id\
-\x03\0\x06\x01y\x04\0\x07text-id\x03\0\x08\x01w\x04\0\x0corder-number\x03\0\x0a\x01\
-x\x04\0\x05price\x03\0\x0c\x01x\x04\0\x04size\x03\0\x0e\x01x\x04\0\x06amount\x03\
-\0\x10\x01x\x04\0\x09timestamp\x03\0\x12\x01m\x02\x03buy\x04sell\x04\0\x04side\x03\
-\0\x14\x01m\x03\x05buyer\x06seller\x0bundisclosed\x04\0\x09aggressor\x03\0\x16\x01\
-m\x03\x05clear\x08snapshot\x05delta\x04\0\x0bbook-change\x03\0\x18\x01m\x03\x04t\
-ime\x06trades\x06volume\x04\0\x09bar-basis\x03\0\x1a\x01m\x04\x06market\x05limit\
-\x04stop\x0astop-limit\x04\0\x0aorder-type\x03\0\x1c\x01m\x04\x03gtc\x03ioc\x03f\
-ok\x03day\x04\0\x0dtime-in-force\x03\0\x1e\x01m\x0d\x09submitted\x08accepted\x06\
-denied\x08rejected\x08canceled\x07expired\x08replaced\x09triggered\x0epending-mo\
-dify\x0epending-cancel\x0fmodify-rejected\x0fcancel-rejected\x07unknown\x04\0\x0c\
-order-status\x03\0\x20\x01m\x1c\x06normal\x08max-size\x0cmax-notional\x0cprice-c\
-ollar\x0cmax-position\x0aorder-rate\x09duplicate\x0breduce-only\x0bnot-allowed\x10\
-type-not-allowed\x0astale-data\x06paused\x06killed\x12unknown-instrument\x0cinva\
-lid-size\x0dinvalid-price\x0cmin-notional\x0dunknown-order\x12insufficient-funds\
-\x0bunsupported\x0bwould-cross\x0dioc-remainder\x0cfok-unfilled\x0cno-liquidity\x07\
-day-end\x05venue\x0estrategy-ended\x08operator\x04\0\x06reason\x03\0\"\x01m\x02\x05\
-maker\x05taker\x04\0\x09liquidity\x03\0$\x01m\x02\x05venue\x0ainstrument\x04\0\x0b\
-venue-scope\x03\0&\x01m\x05\x09connected\x0cdisconnected\x05stale\x04live\x06hal\
-ted\x04\0\x0bvenue-state\x03\0(\x01m\x03\x04info\x07warning\x08critical\x04\0\x08\
-severity\x03\0*\x01m\x05\x06quotes\x06trades\x04book\x04bars\x07signals\x04\0\x04\
-feed\x03\0,\x03\0\x1dtickdeck:strategy/types@0.1.0\x05\x01\x02\x03\0\x01\x0dinst\
-rument-id\x02\x03\0\x01\x0bcurrency-id\x02\x03\0\x01\x0corder-number\x02\x03\0\x01\
-\x05price\x02\x03\0\x01\x04size\x02\x03\0\x01\x06amount\x02\x03\0\x01\x04side\x02\
-\x03\0\x01\x0aorder-type\x02\x03\0\x01\x0dtime-in-force\x02\x03\0\x01\x0corder-s\
-tatus\x01B+\x02\x03\x02\x01\x02\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\x03\
-\x04\0\x0bcurrency-id\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0corder-number\x03\0\x04\
-\x02\x03\x02\x01\x05\x04\0\x05price\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x04size\x03\
-\0\x08\x02\x03\x02\x01\x07\x04\0\x06amount\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x04\
-side\x03\0\x0c\x02\x03\x02\x01\x09\x04\0\x0aorder-type\x03\0\x0e\x02\x03\x02\x01\
-\x0a\x04\0\x0dtime-in-force\x03\0\x10\x02\x03\x02\x01\x0b\x04\0\x0corder-status\x03\
-\0\x12\x01r\x04\x08currency\x03\x07balance\x0b\x08realised\x0b\x04fees\x0b\x04\0\
-\x0acapital-in\x03\0\x14\x01r\x05\x0ainstrument\x01\x04size\x09\x04cost\x0b\x0da\
-verage-price\x07\x08realised\x0b\x04\0\x08position\x03\0\x16\x01k\x13\x01r\x0a\x05\
-order\x05\x0ainstrument\x01\x04side\x0d\x04kind\x0f\x0dtime-in-force\x11\x06stat\
-us\x18\x05price\x07\x0astop-price\x07\x04size\x09\x06filled\x09\x04\0\x0dworking\
--order\x03\0\x19\x01p\x15\x01@\0\0\x1b\x04\0\x07capital\x01\x1c\x01p\x17\x01@\0\0\
-\x1d\x04\0\x09positions\x01\x1e\x01@\x01\x0ainstrument\x01\0\x09\x04\0\x0dpositi\
-on-size\x01\x1f\x01p\x1a\x01@\0\0\x20\x04\0\x06orders\x01!\x01k\x1a\x01@\x01\x06\
-number\x05\0\"\x04\0\x05order\x01#\x01@\0\0x\x04\0\x09timestamp\x01$\x03\0\x1dti\
-ckdeck:strategy/store@0.1.0\x05\x0c\x02\x03\0\x01\x08venue-id\x02\x03\0\x01\x07t\
-ext-id\x01B\x1f\x02\x03\x02\x01\x02\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\
-\x0d\x04\0\x08venue-id\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x0bcurrency-id\x03\0\x04\
-\x02\x03\x02\x01\x0e\x04\0\x07text-id\x03\0\x06\x02\x03\x02\x01\x05\x04\0\x05pri\
-ce\x03\0\x08\x02\x03\x02\x01\x06\x04\0\x04size\x03\0\x0a\x02\x03\x02\x01\x07\x04\
-\0\x06amount\x03\0\x0c\x01r\x0b\x02id\x01\x05venue\x03\x06symbols\x04base\x05\x05\
-quote\x05\x0bprice-scale}\x0asize-scale}\x0bquote-scale}\x04tick\x09\x03lot\x0b\x0c\
-min-notional\x0d\x04\0\x0ainstrument\x03\0\x0e\x01k\x0f\x01@\x01\x02id\x01\0\x10\
-\x04\0\x03get\x01\x11\x01k\x01\x01@\x01\x06symbols\0\x12\x04\0\x04find\x01\x13\x01\
-p\x0f\x01@\0\0\x14\x04\0\x04list\x01\x15\x01ks\x01@\x01\x02id\x07\0\x16\x04\0\x04\
-text\x01\x17\x01k\x07\x01@\x01\x04texts\0\x18\x04\0\x09find-text\x01\x19\x03\0#t\
-ickdeck:strategy/instruments@0.1.0\x05\x0f\x04\0Ftickdeck:strategy/strategy-byte\
-s-with-all-of-its-exports-removed@0.1.0\x04\0\x0b4\x01\0.strategy-bytes-with-all\
--of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-c\
-omponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+k:strategy/log@0.1.0\x05\0\x01B:\x01y\x04\0\x0dinstrument-id\x03\0\0\x01y\x04\0\x08\
+venue-id\x03\0\x02\x01y\x04\0\x0aaccount-id\x03\0\x04\x01y\x04\0\x0bcurrency-id\x03\
+\0\x06\x01y\x04\0\x0bstrategy-id\x03\0\x08\x01y\x04\0\x07text-id\x03\0\x0a\x01w\x04\
+\0\x0corder-number\x03\0\x0c\x01x\x04\0\x05price\x03\0\x0e\x01x\x04\0\x04size\x03\
+\0\x10\x01x\x04\0\x06amount\x03\0\x12\x01x\x04\0\x09timestamp\x03\0\x14\x01m\x02\
+\x03buy\x04sell\x04\0\x04side\x03\0\x16\x01m\x03\x05buyer\x06seller\x0bundisclos\
+ed\x04\0\x09aggressor\x03\0\x18\x01m\x03\x05clear\x08snapshot\x05delta\x04\0\x0b\
+book-change\x03\0\x1a\x01m\x03\x04time\x06trades\x06volume\x04\0\x09bar-basis\x03\
+\0\x1c\x01{\x04\0\x0aorder-type\x03\0\x1e\x01{\x04\0\x07trigger\x03\0\x20\x01{\x04\
+\0\x0btrail-basis\x03\0\"\x01{\x04\0\x0dtime-in-force\x03\0$\x01{\x04\0\x0border\
+-flags\x03\0&\x01{\x04\0\x0aself-trade\x03\0(\x01{\x04\0\x0bmargin-mode\x03\0*\x01\
+{\x04\0\x0corder-status\x03\0,\x01{\x04\0\x06reason\x03\0.\x01{\x04\0\x09liquidi\
+ty\x03\00\x01m\x02\x05venue\x0ainstrument\x04\0\x0bvenue-scope\x03\02\x01{\x04\0\
+\x0bvenue-state\x03\04\x01m\x03\x04info\x07warning\x08critical\x04\0\x08severity\
+\x03\06\x01m\x05\x06quotes\x06trades\x04book\x04bars\x07signals\x04\0\x04feed\x03\
+\08\x03\0\x1dtickdeck:strategy/types@0.1.0\x05\x01\x02\x03\0\x01\x0dinstrument-i\
+d\x02\x03\0\x01\x0aaccount-id\x02\x03\0\x01\x0bcurrency-id\x02\x03\0\x01\x0corde\
+r-number\x02\x03\0\x01\x05price\x02\x03\0\x01\x04size\x02\x03\0\x01\x06amount\x02\
+\x03\0\x01\x04side\x02\x03\0\x01\x0aorder-type\x02\x03\0\x01\x0dtime-in-force\x02\
+\x03\0\x01\x0border-flags\x02\x03\0\x01\x0corder-status\x01B/\x02\x03\x02\x01\x02\
+\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x0aaccount-id\x03\0\x02\
+\x02\x03\x02\x01\x04\x04\0\x0bcurrency-id\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x0c\
+order-number\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x05price\x03\0\x08\x02\x03\x02\x01\
+\x07\x04\0\x04size\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x06amount\x03\0\x0c\x02\x03\
+\x02\x01\x09\x04\0\x04side\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x0aorder-type\x03\
+\0\x10\x02\x03\x02\x01\x0b\x04\0\x0dtime-in-force\x03\0\x12\x02\x03\x02\x01\x0c\x04\
+\0\x0border-flags\x03\0\x14\x02\x03\x02\x01\x0d\x04\0\x0corder-status\x03\0\x16\x01\
+r\x04\x08currency\x05\x07balance\x0d\x08realised\x0d\x04fees\x0d\x04\0\x0acapita\
+l-in\x03\0\x18\x01r\x06\x0ainstrument\x01\x07account\x03\x04size\x0b\x04cost\x0d\
+\x0daverage-price\x09\x08realised\x0d\x04\0\x08position\x03\0\x1a\x01k\x17\x01r\x11\
+\x05order\x07\x05after\x07\x05price\x09\x0astop-price\x09\x04size\x0b\x06filled\x0b\
+\x05trailx\x07expiresx\x0areserved-1w\x0ainstrument\x01\x07account\x03\x05groupy\
+\x04kind\x11\x0dtime-in-force\x13\x05flags\x15\x06status\x1c\x04side\x0f\x04\0\x0d\
+working-order\x03\0\x1d\x01p\x19\x01@\0\0\x1f\x04\0\x07capital\x01\x20\x01p\x1b\x01\
+@\0\0!\x04\0\x09positions\x01\"\x01@\x01\x0ainstrument\x01\0\x0b\x04\0\x0dpositi\
+on-size\x01#\x01p\x1e\x01@\0\0$\x04\0\x06orders\x01%\x01k\x1e\x01@\x01\x06number\
+\x07\0&\x04\0\x05order\x01'\x01@\0\0x\x04\0\x09timestamp\x01(\x03\0\x1dtickdeck:\
+strategy/store@0.1.0\x05\x0e\x02\x03\0\x01\x08venue-id\x02\x03\0\x01\x07text-id\x01\
+B\x1f\x02\x03\x02\x01\x02\x04\0\x0dinstrument-id\x03\0\0\x02\x03\x02\x01\x0f\x04\
+\0\x08venue-id\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0bcurrency-id\x03\0\x04\x02\x03\
+\x02\x01\x10\x04\0\x07text-id\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x05price\x03\0\
+\x08\x02\x03\x02\x01\x07\x04\0\x04size\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x06am\
+ount\x03\0\x0c\x01r\x0b\x02id\x01\x05venue\x03\x06symbols\x04base\x05\x05quote\x05\
+\x0bprice-scale}\x0asize-scale}\x0bquote-scale}\x04tick\x09\x03lot\x0b\x0cmin-no\
+tional\x0d\x04\0\x0ainstrument\x03\0\x0e\x01k\x0f\x01@\x01\x02id\x01\0\x10\x04\0\
+\x03get\x01\x11\x01k\x01\x01@\x01\x06symbols\0\x12\x04\0\x04find\x01\x13\x01p\x0f\
+\x01@\0\0\x14\x04\0\x04list\x01\x15\x01ks\x01@\x01\x02id\x07\0\x16\x04\0\x04text\
+\x01\x17\x01k\x07\x01@\x01\x04texts\0\x18\x04\0\x09find-text\x01\x19\x03\0#tickd\
+eck:strategy/instruments@0.1.0\x05\x11\x04\0Ftickdeck:strategy/strategy-bytes-wi\
+th-all-of-its-exports-removed@0.1.0\x04\0\x0b4\x01\0.strategy-bytes-with-all-of-\
+its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
+nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

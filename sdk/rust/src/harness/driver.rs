@@ -4,7 +4,9 @@ use super::World;
 use crate::action::{Action, Submit};
 use crate::event::{Body, Event, Fill, OrderUpdate, Quote, Signal, Timer, Trade, VenueStatus};
 use crate::fixed::{Amount, Price, Size};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, Timestamp, VenueId};
+use crate::ids::{
+    AccountId, CurrencyId, InstrumentId, OrderNumber, StrategyId, Timestamp, VenueId,
+};
 use crate::params::Parameters;
 use crate::runner::Runner;
 use crate::store::WorkingOrder;
@@ -103,6 +105,7 @@ impl<S: Strategy> Harness<S> {
     pub fn quote(&mut self, instrument: InstrumentId, bid: &str, ask: &str) -> Vec<Action> {
         let [bid, ask] = [bid, ask].map(|text| self.world.price(instrument, text));
         self.feed(Quote {
+            reserved: 0,
             instrument,
             bid,
             bid_size: Size(1),
@@ -116,6 +119,7 @@ impl<S: Strategy> Harness<S> {
         let price = self.world.price(instrument, price);
         let trade_id = self.event;
         self.feed(Trade {
+            reserved: 0,
             instrument,
             aggressor: Aggressor::Undisclosed,
             price,
@@ -128,6 +132,7 @@ impl<S: Strategy> Harness<S> {
     pub fn signal(&mut self, name: &str, value: f64) -> Vec<Action> {
         let name = self.world.intern(name);
         self.feed(Signal {
+            reserved: 0,
             source: StrategyId(0),
             name,
             value,
@@ -137,6 +142,7 @@ impl<S: Strategy> Harness<S> {
     /// Feeds a state of the whole venue 1, on which all instruments of [`World::demo`] trade.
     pub fn venue(&mut self, state: VenueState) -> Vec<Action> {
         self.feed(VenueStatus {
+            reserved: 0,
             venue: VenueId(1),
             instrument: InstrumentId(0),
             scope: VenueScope::Venue,
@@ -168,6 +174,9 @@ impl<S: Strategy> Harness<S> {
         } = self.working(order);
         let strategy = StrategyId(1);
         self.feed(OrderUpdate {
+            account: AccountId(0),
+            reserved: 0,
+            stop_price: Price::ZERO,
             instrument,
             strategy,
             order,
@@ -194,6 +203,7 @@ impl<S: Strategy> Harness<S> {
             self.timers.remove(&id);
             self.now = self.now.max(due);
             actions.extend(self.feed(Timer {
+                reserved: 0,
                 strategy: StrategyId(1),
                 id,
                 due,
@@ -294,6 +304,8 @@ impl<S: Strategy> Harness<S> {
 
     fn fill_rest(&mut self, working: &WorkingOrder, price: Price) -> Vec<Action> {
         self.feed(Fill {
+            account: AccountId(0),
+            reserved: 0,
             instrument: working.instrument,
             strategy: StrategyId(1),
             order: working.order,

@@ -3,7 +3,7 @@
 use crate::action::Submit;
 use crate::event::{Body, Event, Fill, OrderUpdate};
 use crate::fixed::{Amount, Price, Size, pow10};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber, TextId, Timestamp, VenueId};
+use crate::ids::{AccountId, CurrencyId, InstrumentId, OrderNumber, TextId, Timestamp, VenueId};
 use crate::instrument::Instrument;
 use crate::store::{Capital, Position, WorkingOrder};
 use crate::terms::{Level, OrderStatus, OrderType};
@@ -173,6 +173,7 @@ impl World {
             OrderType::Limit => (true, false),
             OrderType::Stop => (false, true),
             OrderType::StopLimit => (true, true),
+            kind => panic!("the harness has no {kind} orders: {submit:?}"),
         };
         assert!(
             fits(limit, submit.price) && fits(stop, submit.stop_price),
@@ -201,6 +202,12 @@ impl World {
             stop_price,
             size,
             filled,
+            after: submit.after,
+            group: submit.group,
+            trail: submit.trail,
+            expires: submit.expires,
+            reduce_only: submit.reduce_only,
+            account: submit.account,
         };
         let before = self.orders.insert(order, working);
         assert!(before.is_none(), "order number {order} was used twice");
@@ -235,6 +242,7 @@ impl World {
         }
         let terms = self.terms(fill.instrument).clone();
         let flat = Position {
+            account: AccountId(0),
             instrument: fill.instrument,
             size: Size::ZERO,
             cost: Amount::ZERO,
@@ -296,6 +304,8 @@ mod tests {
 
     fn fill(side: Side, price: i64, size: i64) -> Fill {
         Fill {
+            account: AccountId(0),
+            reserved: 0,
             instrument: BTCUSDT,
             strategy: StrategyId(1),
             order: OrderNumber(1),

@@ -1,18 +1,16 @@
 //! The imports in a guest: those of the component, converted to the SDK's types.
 
 use crate::fixed::{Amount, Price, Size};
-use crate::generated::tickdeck::strategy::{instruments as terms, log as lines, store};
-use crate::ids::{CurrencyId, InstrumentId, OrderNumber, TextId, Timestamp, VenueId};
+use crate::generated::tickdeck::strategy::{
+    instruments as terms, log as lines, store, types::Side as WitSide,
+};
+use crate::ids::{AccountId, CurrencyId, InstrumentId, OrderNumber, TextId, Timestamp, VenueId};
 use crate::instrument::Instrument;
 use crate::store::{Capital, Position, WorkingOrder};
 use crate::terms::{Level, OrderStatus, OrderType, Side, TimeInForce};
 
-/// Converts between two enums that both number their cases as the WIT does.
-macro_rules! same_case {
-    ($to:ident, $from:expr) => {
-        $to::from_u8($from as u8).expect("the generated enum has the cases of the contract")
-    };
-}
+/// The bit of `order-flags`.
+const REDUCE_ONLY: u16 = 2;
 
 pub(crate) fn capital() -> Vec<Capital> {
     let convert = |entry: store::CapitalIn| Capital {
@@ -27,6 +25,7 @@ pub(crate) fn capital() -> Vec<Capital> {
 pub(crate) fn positions() -> Vec<Position> {
     let convert = |position: store::Position| Position {
         instrument: InstrumentId(position.instrument),
+        account: AccountId(position.account),
         size: Size(position.size),
         cost: Amount(position.cost),
         average_price: Price(position.average_price),
@@ -51,14 +50,23 @@ fn working_order(order: store::WorkingOrder) -> WorkingOrder {
     WorkingOrder {
         order: OrderNumber(order.order),
         instrument: InstrumentId(order.instrument),
-        side: same_case!(Side, order.side),
-        kind: same_case!(OrderType, order.kind),
-        time_in_force: same_case!(TimeInForce, order.time_in_force),
-        status: order.status.map(|status| same_case!(OrderStatus, status)),
+        side: match order.side {
+            WitSide::Buy => Side::Buy,
+            WitSide::Sell => Side::Sell,
+        },
+        kind: OrderType(order.kind),
+        time_in_force: TimeInForce(order.time_in_force),
+        status: order.status.map(OrderStatus),
         price: Price(order.price),
         stop_price: Price(order.stop_price),
         size: Size(order.size),
         filled: Size(order.filled),
+        after: (order.after > 0).then_some(OrderNumber(order.after)),
+        group: order.group,
+        trail: order.trail,
+        expires: order.expires,
+        reduce_only: order.flags & REDUCE_ONLY != 0,
+        account: AccountId(order.account),
     }
 }
 

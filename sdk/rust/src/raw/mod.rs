@@ -71,7 +71,7 @@ pub unsafe fn on_event_bytes<I: Instance>(ptr: *mut u8, len: usize) -> *const Ou
     let call = memory::enter();
     assert!(
         len.is_multiple_of(Event::SIZE),
-        "the batch is not a multiple of 88 bytes"
+        "the batch is not a multiple of 104 bytes"
     );
     // `cabi_realloc` aligns batches to 8 bytes although a list of bytes does not require it.
     assert!(ptr.cast::<Event>().is_aligned(), "the batch is not aligned");

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
-    Event, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason, Registry, Size,
-    Timestamp,
+    AccountId, Event, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason, Registry,
+    Size, Timestamp,
 };
 
 /// Quotes for each order.
@@ -70,6 +70,9 @@ impl Gateway for Metronome {
             let latencies = self.latencies.lock();
             latencies.unwrap_or_else(PoisonError::into_inner).push(took);
             let canceled = OrderUpdate {
+                account: AccountId(0),
+                reserved: Pad::ZERO,
+                stop_price: Price::ZERO,
                 instrument: order.instrument,
                 strategy: id.strategy,
                 order: id.number,
@@ -102,6 +105,7 @@ impl Gateway for Metronome {
             let due = self.due(self.quoted);
             let step = self.quoted % 100;
             let quote = Quote {
+                reserved: Pad::ZERO,
                 instrument: InstrumentId(0),
                 pad: Pad::ZERO,
                 bid: Price(6_000_000 + step),

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use tickdeck_engine::EngineConfig;
 use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms, Waker};
 use tickdeck_model::{
-    Event, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason, Registry, Size,
-    Timestamp,
+    AccountId, Event, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason, Registry,
+    Size, Timestamp,
 };
 
 /// The permitted median with a [`Waker`], in nanoseconds.
@@ -170,6 +170,7 @@ impl Gateway for ThreadedVenue {
                 std::thread::sleep(Duration::from_micros(*pause));
                 let step = number as i64 % 100;
                 let quote = Quote {
+                    reserved: Pad::ZERO,
                     instrument: InstrumentId(0),
                     pad: Pad::ZERO,
                     bid: Price(6_000_000 + step),
@@ -198,6 +199,9 @@ impl Gateway for ThreadedVenue {
             let took = u64::try_from(now - held.quoted_at).unwrap_or_default();
             held.latencies.push(took);
             let canceled = OrderUpdate {
+                account: AccountId(0),
+                reserved: Pad::ZERO,
+                stop_price: Price::ZERO,
                 instrument: order.instrument,
                 strategy: id.strategy,
                 order: id.number,

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::time::Instant;
 use tickdeck_model::{
-    Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderStatus,
-    OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, StrategyId, Submit, TimeInForce,
-    VenueId,
+    AccountId, Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
+    OrderStatus, OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, StrategyId, Submit,
+    TimeInForce, VenueId,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -158,17 +158,19 @@ fn submit(number: u64, at: u64) -> Submit {
         side,
         kind: OrderType::Limit,
         time_in_force: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        pad: Pad::ZERO,
+
         size: Size(1_000 + (drawn >> 16 & 0x3fff) as i64),
         price: Price(6_000_000 + (drawn >> 32 & 0xfff) as i64),
         stop_price: Price(0),
+        ..Submit::EMPTY
     }
 }
 
 fn update(strategy: StrategyId, order: &Submit, status: OrderStatus) -> Event {
     let update = OrderUpdate {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
+        stop_price: Price::ZERO,
         instrument: order.instrument,
         strategy,
         order: order.order,
@@ -185,6 +187,8 @@ fn update(strategy: StrategyId, order: &Submit, status: OrderStatus) -> Event {
 
 fn fill(strategy: StrategyId, order: &Submit, size: Size) -> Event {
     let fill = Fill {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
         instrument: order.instrument,
         strategy,
         order: order.order,

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::Strategy as _;
 use tickdeck_model::{
-    Action, Amount, CurrencyId, Event, Fill, InstrumentId, Liquidity, Pad, Price, Registry, Side,
-    Size, StrategyId,
+    AccountId, Action, Amount, CurrencyId, Event, Fill, InstrumentId, Liquidity, Pad, Price,
+    Registry, Side, Size, StrategyId,
 };
 use tickdeck_portfolio::{Portfolio, StrategyBook};
 use tickdeck_strategy::{
@@ -109,6 +109,8 @@ fn book(registry: &Registry) -> Result<Box<StrategyBook>> {
     let mut store = Portfolio::new(registry.instruments(), &currencies);
     store.open_strategy(STRATEGY, &[(quote, Amount(100_000 * 100_000_000))], 2);
     let fill = Fill {
+        account: AccountId(0),
+        reserved: Pad::ZERO,
         instrument: InstrumentId(0),
         strategy: STRATEGY,
         order: 1,

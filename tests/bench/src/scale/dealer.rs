@@ -63,6 +63,7 @@ impl Dealer {
     fn deal(&self) -> Event {
         let of_all = (self.dealt % INSTRUMENTS as u64) as u32;
         let trade = Trade {
+            reserved: Pad::ZERO,
             instrument: InstrumentId(self.first.0 + of_all),
             aggressor: Aggressor::Buyer,
             pad: Pad::ZERO,

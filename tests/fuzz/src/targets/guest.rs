@@ -136,6 +136,7 @@ fn live(module: &Module) {
 
 fn batch(count: u64) -> Vec<Event> {
     let trade = Trade {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(0),
         aggressor: Aggressor::Buyer,
         pad: Pad::ZERO,

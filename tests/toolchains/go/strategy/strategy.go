@@ -6,12 +6,13 @@ import (
 	"math"
 )
 
-// docs/LAYOUT.md has the offsets.
+// docs/LAYOUT.md has the offsets, docs/CODES.md the codes.
 const (
-	Event  = 88
-	action = 56
+	Event  = 104
+	action = 128
 	trade  = 1
-	limit  = 1
+	limit  = 2
+	gtc    = 1
 	buy    = 0
 	sell   = 1
 )
@@ -40,16 +41,17 @@ func OnEvent(event []byte) []byte {
 	if trades%Every != 0 {
 		return nil
 	}
-	order := make([]byte, action) // All else is zero: submit, good till canceled.
+	order := make([]byte, action) // All else is zero.
 	little.PutUint64(order[8:], NextOrder)
-	copy(order[16:20], event[32:])
-	order[20] = sell
-	if price < mean {
-		order[20] = buy
-	}
-	order[21] = limit
-	copy(order[32:40], event[48:])
+	copy(order[24:32], event[48:])
 	copy(order[40:48], event[40:])
+	copy(order[96:100], event[32:])
+	little.PutUint16(order[112:], limit)
+	little.PutUint16(order[114:], gtc)
+	order[126] = sell
+	if price < mean {
+		order[126] = buy
+	}
 	NextOrder++
 	return order
 }

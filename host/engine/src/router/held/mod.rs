@@ -491,6 +491,7 @@ impl Router {
         let mut sent = None;
         self.orders.change(id, |live| sent = live.held.take());
         if let Some(Held { order, .. }) = sent {
+            self.tell(id, OrderStatus::Submitted, Reason::Normal, at);
             self.command(order.instrument, at, Command::Submit { id, order });
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn reaches(market: Option<&Market>, order: &Submit) -> bool {
     }
     let quote = market
         .quote
-        .filter(|_| market.is_quoted && !order.post_only);
+        .filter(|_| market.is_quoted && !order.post_only());
     let Some((quote, _)) = quote else {
         return false;
     };

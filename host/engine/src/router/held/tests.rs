@@ -8,9 +8,9 @@ use crate::router::strategy::RoutedStrategy;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{
-    Action, Aggressor, Amount, Body, Currency, CurrencyId, Event, Fill, Instrument, Liquidity,
-    Modify, OrderNumber, OrderUpdate, Pad, Quote, Trade, VenueId, VenueScope, VenueState,
-    VenueStatus,
+    AccountId, Action, Aggressor, Amount, Body, Currency, CurrencyId, Event, Fill, Instrument,
+    Liquidity, Modify, OrderFlags, OrderNumber, OrderUpdate, Pad, Quote, Trade, VenueId,
+    VenueScope, VenueState, VenueStatus,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -123,6 +123,7 @@ impl Desk {
 
     fn quote(&mut self, bid: i64, ask: i64) {
         let quote = Quote {
+            reserved: Pad::ZERO,
             instrument: BTC,
             pad: Pad::ZERO,
             bid: Price(bid),
@@ -137,6 +138,7 @@ impl Desk {
 
     fn trade(&mut self, price: i64) {
         let trade = Trade {
+            reserved: Pad::ZERO,
             instrument: BTC,
             aggressor: Aggressor::Buyer,
             pad: Pad::ZERO,
@@ -151,6 +153,7 @@ impl Desk {
 
     fn venue_is(&mut self, state: VenueState) {
         let status = VenueStatus {
+            reserved: Pad::ZERO,
             venue: VenueId(0),
             instrument: BTC,
             scope: VenueScope::Instrument,
@@ -178,17 +181,17 @@ impl Desk {
         let (kind, price, stop_price) = terms.kind;
         self.exits.insert(self.next, terms.is_exit);
         self.act(Action::Submit(Submit {
+            flags: OrderFlags::none().set(OrderFlags::REDUCE_ONLY, terms.is_exit),
             order: self.next,
             instrument: BTC,
             side,
             kind,
             time_in_force: TimeInForce::Gtc,
-            post_only: false,
-            reduce_only: terms.is_exit,
-            pad: Pad::ZERO,
+
             size: Size(size),
             price: Price(price),
             stop_price: Price(stop_price),
+            ..Submit::EMPTY
         }));
         self.next
     }
@@ -231,6 +234,9 @@ impl Desk {
     fn report(&mut self, resting: &Resting, status: OrderStatus) {
         let Resting { order, filled } = *resting;
         let update = OrderUpdate {
+            account: AccountId(0),
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
             instrument: BTC,
             strategy: STRATEGY,
             order: order.order,
@@ -260,6 +266,8 @@ impl Desk {
         self.position += size * order.side.sign();
         self.reports.push_back(
             Fill {
+                account: AccountId(0),
+                reserved: Pad::ZERO,
                 instrument: BTC,
                 strategy: STRATEGY,
                 order: number,
@@ -376,7 +384,7 @@ fn a_target_and_a_stop_of_the_whole_position_both_stand_and_only_one_works() {
     let target = desk.submit(Side::Sell, 10, limit(110).exit());
     let stop = desk.submit(Side::Sell, 10, stop(90).exit());
     desk.calm();
-    assert_eq!(desk.told(), "2 submitted, 3 submitted, 2 accepted");
+    assert_eq!(desk.told(), "2 submitted, 3 held, 2 accepted");
     assert_eq!(desk.at_work(), [(target, 10)]);
     // The target fills in two parts: the stop shrinks with the position, and ends with it.
     desk.fill(target, 4).unwrap();
@@ -408,7 +416,7 @@ fn a_stop_that_is_reached_goes_with_what_the_confirmed_end_of_the_target_leaves(
     desk.calm();
     assert_eq!(
         desk.told(),
-        "2 fill 3, 3 replaced (reduce-only), 2 canceled, 3 accepted"
+        "2 fill 3, 3 replaced (reduce-only), 2 canceled, 3 submitted, 3 accepted"
     );
     assert_eq!(desk.at_work(), [(stop, 7)]);
     assert_eq!(desk.resting[&stop].order.kind, OrderType::Market);
@@ -450,7 +458,10 @@ fn a_held_exit_works_at_the_venue_as_soon_as_there_is_room() {
     desk.calm();
     assert_eq!(desk.at_work(), [(stop, 10)]);
     assert_eq!(desk.resting[&stop].order.kind, OrderType::Stop);
-    assert_eq!(desk.told(), "2 pending-cancel, 2 canceled, 3 accepted");
+    assert_eq!(
+        desk.told(),
+        "2 pending-cancel, 2 canceled, 3 submitted, 3 accepted"
+    );
 }
 
 #[test]
@@ -588,7 +599,7 @@ fn an_exit_of_a_part_takes_only_that_part_from_the_stop() {
         desk.tick();
         assert_eq!(
             desk.told(),
-            "3 submitted, 2 pending-modify (reduce-only)",
+            "3 held, 2 pending-modify (reduce-only)",
             "{terms:?}"
         );
         desk.calm();
@@ -742,6 +753,9 @@ fn a_held_order_can_be_changed_and_canceled_at_once() {
     desk.told();
     let change = |price, size| {
         Action::Modify(Modify {
+            reserved: Pad::ZERO,
+            stop_price: Price::ZERO,
+            trail: 0,
             order: held,
             price: Price(price),
             size: Size(size),
@@ -877,7 +891,7 @@ proptest! {
                     }
                 }
                 Step::Cancel(back) => desk.act(Action::Cancel(desk.next.saturating_sub(back))),
-                Step::Modify { order, size, price } => desk.act(Action::Modify(Modify {
+                Step::Modify { order, size, price } => desk.act(Action::Modify(Modify { reserved: Pad::ZERO, stop_price: Price::ZERO, trail: 0,
                     order: desk.next.saturating_sub(order),
                     price: Price(price),
                     size: Size(size),

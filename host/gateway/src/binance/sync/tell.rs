@@ -53,6 +53,7 @@ impl BookSync {
         let (side, price, size) = level;
         let instrument = self.instrument;
         BookUpdate {
+            reserved: Pad::ZERO,
             instrument,
             change,
             side,
@@ -73,6 +74,7 @@ impl BookSync {
         let scope = VenueScope::Instrument;
         out.push(
             VenueStatus {
+                reserved: Pad::ZERO,
                 venue: self.venue,
                 instrument: self.instrument,
                 scope,

@@ -343,6 +343,7 @@ impl FillSimulator {
         let mut left = book.len();
         let mut push = |change, side, price, size| {
             let body = BookUpdate {
+                reserved: Pad::ZERO,
                 instrument,
                 change,
                 side,

@@ -26,7 +26,7 @@ impl FillSimulator {
         if let Err(reason) = self.broker.check(id, order, reference, worst) {
             return self.broker.reject(at, id, order, reason);
         }
-        if order.post_only && market.book.crosses(order.side, order.price) {
+        if order.post_only() && market.book.crosses(order.side, order.price) {
             return self.broker.reject(at, id, order, Reason::WouldCross);
         }
         self.broker.accept(at, id, order, worst);
@@ -62,7 +62,7 @@ impl FillSimulator {
             return;
         };
         let moves = modified == Modified::LosesPriority;
-        if moves && order.terms.post_only && market.book.crosses(order.terms.side, price) {
+        if moves && order.terms.post_only() && market.book.crosses(order.terms.side, price) {
             return self
                 .broker
                 .reject_modify(at, id, instrument, Reason::WouldCross);
@@ -159,7 +159,7 @@ impl FillSimulator {
             (Some(_), TimeInForce::Ioc | TimeInForce::Fok) => {
                 self.broker.expire(at, id, Reason::IocRemainder)
             }
-            (Some(price), TimeInForce::Gtc | TimeInForce::Day) => {
+            (Some(price), _) => {
                 let ahead = market.book.size_ahead(side, price);
                 let locked = market.book.crosses(side, price);
                 market.resting.push(Resting {

@@ -178,6 +178,7 @@ impl ExchangeCore {
         self.phase = Phase::Open;
         let when = self.moment(at);
         let status = |scope, instrument, state| VenueStatus {
+            reserved: Pad::ZERO,
             venue: self.venue,
             instrument,
             scope,
@@ -254,7 +255,7 @@ impl ExchangeCore {
         let reference = book.best(order.side.opposite()).map(|level| level.price);
         let worst = match order.kind {
             OrderType::Market => book.reach(OUR_ACCOUNT, order.side, None, order.size).worst,
-            OrderType::Limit | OrderType::Stop | OrderType::StopLimit => None,
+            _ => None,
         };
         let refusal = self
             .broker
@@ -469,7 +470,7 @@ fn book_order(id: u64, order: &Submit) -> BookOrder {
         side: order.side,
         kind: order.kind,
         time_in_force: order.time_in_force,
-        post_only: order.post_only,
+        post_only: order.post_only(),
         size: order.size,
         price: order.price,
         stop_price: order.stop_price,

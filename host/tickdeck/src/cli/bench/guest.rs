@@ -59,6 +59,7 @@ impl Guest {
 /// Returns trades at one price, each of which updates the averages.
 pub(super) fn trades(count: usize) -> Vec<Event> {
     let trade = |at: usize| Trade {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(0),
         aggressor: Aggressor::Buyer,
         pad: Pad::ZERO,
@@ -74,6 +75,7 @@ pub(super) fn trades(count: usize) -> Vec<Event> {
 /// Returns a quote, which the strategy answers with an order.
 pub(super) fn quote() -> Event {
     let quote = Quote {
+        reserved: Pad::ZERO,
         instrument: InstrumentId(0),
         pad: Pad::ZERO,
         bid: Price(6_000_000),

@@ -44,16 +44,13 @@
   (func $buy (param $quote i32)
     (i32.store8 (i32.const 128) (i32.const 0))
     (i64.store (i32.const 136) (global.get $order))
-    (i32.store (i32.const 144) (i32.load offset=32 (local.get $quote)))
-    (i64.store (i32.const 148) (i64.const 0))
-    (i32.store8 (i32.const 149) (i32.const 1))
-    (i32.store (i32.const 156) (i32.const 0))
-    (i64.store (i32.const 160) (i64.load offset=48 (local.get $quote)))
+    (i64.store (i32.const 152) (i64.load offset=48 (local.get $quote)))
     (i64.store (i32.const 168) (i64.load offset=40 (local.get $quote)))
-    (i64.store (i32.const 176) (i64.const 0))
+    (i32.store (i32.const 224) (i32.load offset=32 (local.get $quote)))
+    (i32.store (i32.const 240) (i32.const 0x10002))
     (global.set $order (i64.add (global.get $order) (i64.const 1))))
 
-  ;; An event has 88 bytes, its kind at 24: 0 is a quote, 1 a trade with its price at 40.
+  ;; An event has 104 bytes, its kind at 24: 0 is a quote, 1 a trade with its price at 40.
   (func (export "tickdeck:strategy/hot@0.1.0#on-events") (param $at i32) (param $events i32) (result i32)
     (local $done i32) (local $kind i32) (local $fast f64) (local $slow f64) (local $price f64) (local $was_above i32)
     (local.set $fast (global.get $fast))
@@ -77,7 +74,7 @@
             (then
               (local.set $was_above (i32.eqz (local.get $was_above)))
               (global.set $crossings (i32.add (global.get $crossings) (i32.const 1)))))))
-      (local.set $at (i32.add (local.get $at) (i32.const 88)))
+      (local.set $at (i32.add (local.get $at) (i32.const 104)))
       (br_if $next (i32.lt_u (local.get $done) (local.get $events))))
     (global.set $fast (local.get $fast))
     (global.set $slow (local.get $slow))
