@@ -8,7 +8,6 @@ use modules::{Modules, public_types};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
-use wit_parser::{Resolve, SizeAlign, Type, TypeDefKind};
 
 /// Every crate of ours and the crates of ours it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -429,53 +428,4 @@ fn the_table_of_order_states_in_the_docs_is_the_snapshot_of_the_code() {
         .collect();
     let expected: Vec<String> = matrix.lines().map(|line| format!("| {line} |")).collect();
     assert_eq!(rows, expected, "copy the new matrix into docs/ORDERS.md");
-}
-
-/// The type of a field as `docs/LAYOUT.md` writes it.
-fn scalar(contract: &Resolve, field: Type) -> &'static str {
-    match field {
-        Type::U32 => "u32",
-        Type::U64 => "u64",
-        Type::S64 => "i64",
-        Type::F64 => "f64",
-        Type::Bool => "u8",
-        Type::Id(id) => match &contract.types[id].kind {
-            TypeDefKind::Type(alias) => scalar(contract, *alias),
-            TypeDefKind::Enum(_) => "u8",
-            other => panic!("{other:?} in an event"),
-        },
-        other => panic!("{other:?} in an event"),
-    }
-}
-
-#[test]
-fn the_records_of_events_in_the_docs_are_laid_out_as_in_the_contract() {
-    let docs = std::fs::read_to_string(root().join("docs/LAYOUT.md")).unwrap();
-    let contract = contract();
-    let mut layout = SizeAlign::default();
-    layout.fill(&contract);
-    let mut types = contract.types.iter().map(|(_, it)| it);
-    let body = types.find(|it| it.name.as_deref() == Some("body")).unwrap();
-    let TypeDefKind::Variant(body) = &body.kind else {
-        panic!("{body:?}")
-    };
-    for (kind, case) in body.cases.iter().enumerate() {
-        let Some(Type::Id(record)) = case.ty else {
-            panic!("{case:?}")
-        };
-        let record = &contract.types[record];
-        let TypeDefKind::Record(fields) = &record.kind else {
-            panic!("{record:?}")
-        };
-        let offsets = layout.field_offsets(fields.fields.iter().map(|field| &field.ty));
-        let fields = fields.fields.iter().zip(offsets);
-        let fields = fields.map(|(field, (at, of))| {
-            let (of, at) = (scalar(&contract, *of), at.size_wasm32());
-            format!("{} {of} @{at}", field.name)
-        });
-        let fields = fields.collect::<Vec<_>>().join(", ");
-        let name = record.name.as_deref().unwrap();
-        let row = format!("| {kind} | {name} | {fields} |");
-        assert!(docs.contains(&row), "docs/LAYOUT.md lacks\n{row}");
-    }
 }

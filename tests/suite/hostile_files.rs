@@ -3,16 +3,18 @@
 
 use crate::support::plugins::root;
 use crate::support::process::{command, deck, error_of, tickdeck};
+use crate::support::versions::counting;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::{Event, InstrumentId, Pad, Price, Size, Timestamp, Trade};
-use tickdeck_recording::{ACTIONS, EVENTS, RecordKind};
+use tickdeck_recording::{ACTIONS, EVENTS, RecordKind, SCHEMA};
 use zerocopy::IntoBytes as _;
 
 /// A generous bound for a loaded machine: what hangs would hang for ever.
@@ -114,6 +116,24 @@ fn a_fifo_in_the_place_of_any_file_is_an_error_and_nothing_waits_for_it() {
     }
 }
 
+/// The folder of an honest run of a small guest, recorded once.
+fn honest_run() -> &'static Path {
+    static RUN: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = deck("[venue]\nseed = 5\n");
+        let plugins = folder.path().join("plugins");
+        for example in std::fs::read_dir(&plugins).unwrap() {
+            std::fs::remove_file(example.unwrap().path()).unwrap();
+        }
+        let guest = counting("1.0.0").trades("BTCUSDT").component();
+        std::fs::write(plugins.join("guest.wasm"), guest).unwrap();
+        let run = ["run", "--pace", "max", "--json", "--events", "300"];
+        let output = tickdeck(folder.path(), &run);
+        assert!(output.status.success(), "{output:?}");
+        folder
+    });
+    RUN.path()
+}
+
 /// The records of a run, to be changed and written again with right checksums.
 struct Forgery {
     events: Vec<(u16, Vec<u8>)>,
@@ -121,9 +141,8 @@ struct Forgery {
 }
 
 impl Forgery {
-    /// The run of the first schema.
     fn new() -> Self {
-        let folder = root().join("tests/fixtures/reel-schema-1/reels/000001");
+        let folder = honest_run().join("data/reels/000001");
         let read = |name| {
             let mut reader = Reader::open(&folder, name).unwrap();
             let mut records = Vec::new();
@@ -174,7 +193,7 @@ impl Forgery {
 
     fn write(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let from = root().join("tests/fixtures/reel-schema-1");
+        let from = honest_run().join("data");
         let data = folder.path().join("data");
         std::fs::create_dir_all(data.join("modules")).unwrap();
         std::fs::copy(from.join("ids"), data.join("ids")).unwrap();
@@ -185,7 +204,7 @@ impl Forgery {
         let run = data.join("reels/000001");
         for (name, records) in [(EVENTS, &self.events), (ACTIONS, &self.actions)] {
             let config = ReelConfig {
-                schema: 1,
+                schema: SCHEMA,
                 ..ReelConfig::default()
             };
             let (mut reel, _) = Reel::open(&run, name, &config).unwrap();

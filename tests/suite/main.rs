@@ -10,6 +10,7 @@ mod architecture;
 mod bindings;
 mod command_line;
 mod compiling;
+mod contract;
 mod dev;
 mod folder;
 mod golden;

@@ -117,6 +117,11 @@ impl OrderState {
             // Or hold it first; once it was released, nothing brings it back.
             (Initialised, Update(S::Held)) => W(Held),
             (W(Held), Update(S::Submitted)) => W(Submitted),
+            // The host watches the price of what it holds, and waits for room after it was reached.
+            (W(Held), Update(S::Triggered)) => W(Triggered),
+            (W(Triggered), Update(S::Submitted)) => W(Triggered),
+            (PendingModify(Triggered), Update(S::Submitted)) => PendingModify(Triggered),
+            (PendingCancel(Triggered), Update(S::Submitted)) => PendingCancel(Triggered),
             (PendingCancel(Held), Update(S::Submitted)) => PendingCancel(Submitted),
             (PendingModify(Held), Update(S::Submitted)) => PendingModify(Submitted),
 

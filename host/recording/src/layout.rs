@@ -2,6 +2,8 @@
 
 /// Version of the records' meaning. It is written into every segment; older versions remain readable forever.
 pub const SCHEMA: u16 = 4;
+/// The first schema whose strategies this version can run: the contract has another layout since then.
+pub(crate) const SCHEMA_OF_CONTRACT: u16 = 4;
 /// The first schema whose reels say which batches strategies were offered.
 pub(crate) const SCHEMA_WITH_BATCHES: u16 = 3;
 

@@ -1,12 +1,15 @@
 //! The runs of a data folder: listed, found by number, and how each of them ended.
 
 use crate::codec::RecordKind;
-use crate::layout::{ACTIONS, EVENTS, IMPORTED, MODULES, REELS};
+use crate::layout::{
+    ACTIONS, EVENTS, IMPORTED, MODULES, REELS, SCHEMA, SCHEMA_OF_CONTRACT,
+};
 use crate::manifest::RunManifest;
 use crate::modules::ModuleStore;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use tickdeck_journal::{JournalError, Reader, segments};
+use tickdeck_model::Untrusted;
 
 /// The recorded runs of a data folder.
 #[derive(Debug, Clone)]
@@ -126,6 +129,23 @@ impl DataReels {
 }
 
 impl RecordedRun {
+    /// Checks that the strategies of the run can still be called.
+    ///
+    /// # Errors
+    /// The run was recorded under an earlier layout of the contract: it can be read, and not be played.
+    pub fn check_contract(&self) -> Result<()> {
+        let segments = segments(&self.folder, ACTIONS)?;
+        let schema = segments.first().map_or(SCHEMA, |first| first.schema);
+        ensure!(
+            schema >= SCHEMA_OF_CONTRACT,
+            "run {} was recorded with schema {schema}, under an earlier layout of the contract, so its strategies can't be called any more: \
+             read it with `tickdeck journal show` or `export` ({})",
+            self.number,
+            Untrusted::path(&self.folder)
+        );
+        Ok(())
+    }
+
     /// Returns whether anything of the run was recorded, even if it can't be read any more.
     pub fn has_begun(&self) -> bool {
         if !self.folder.exists() {

@@ -30,6 +30,7 @@ pub struct PriceLevel {
 ///     price: Price(price),
 ///     size: Size(size),
 ///     update_id: 1,
+///     reserved: 0,
 /// };
 /// let mut book = Book::new(1_000);
 /// assert!(!book.apply(&level(Side::Buy, 99, 30, false)), "the venue's message continues");

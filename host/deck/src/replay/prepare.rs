@@ -134,6 +134,7 @@ pub fn prepare_replay(
     stop: &CancelToken,
 ) -> Result<PreparedReplay> {
     let manifest = RunManifest::read(&run.folder)?;
+    run.check_contract()?;
     let config = settings(&manifest)?;
     let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
     let terms: Vec<VenueTerms> = manifest.venues.iter().map(RecordedTerms::terms).collect();

@@ -43,6 +43,9 @@ pub(crate) fn interrupted(parts: &DeckParts) -> Result<Option<InterruptedRun>> {
         return Ok(None);
     };
     let manifest = RunManifest::read(&run.folder)?;
+    run.check_contract().context(
+        "the last run was interrupted and can't be resumed: leave it and its positions behind with --fresh",
+    )?;
     let settings = |text, seed| RunSettings { text, seed };
     let was = settings(&manifest.settings.1, manifest.overrides.seed);
     let is = settings(&parts.config.text, journal.played.seed);

@@ -77,6 +77,7 @@ pub fn prepare_what_if(
     stop: &CancelToken,
 ) -> Result<WhatIf> {
     let manifest = RunManifest::read(&run.folder)?;
+    run.check_contract()?;
     let spec = spec_of(&manifest, name, run)?;
     let config = settings(&manifest)?;
     let mut registry = Registry::from_text(&manifest.names).context("the names in the reel")?;

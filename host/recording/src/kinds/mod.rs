@@ -114,7 +114,9 @@ mod tests {
             let of = [text(symbol), text("ema"), Value::Integer(1)];
             let status = ["denied", "unknown-instrument", "buy"].map(text);
             let amounts = [Value::Null, decimal(), decimal()];
-            of.into_iter().chain(status).chain(amounts).collect()
+            let rest = [Value::Null, Value::Null];
+            let row = of.into_iter().chain(status).chain(amounts);
+            row.chain(rest).collect()
         };
         let named = Some(tickdeck_model::InstrumentId(7));
         assert_eq!(read(Kind::Order, order("#7")).unwrap(), named);

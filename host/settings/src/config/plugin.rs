@@ -283,7 +283,7 @@ trial_s = 0
             (
                 "[permissions]\norder_types = [\"limit\", \"lmit\"]",
                 "`order_types` is \"lmit\" at a.toml:2, \
-                 it must be a list of \"market\", \"limit\", \"stop\", \"stop-limit\"",
+                 it must be a list of \"market\", \"limit\", \"stop\", \"stop-limit\", \"market-if-touched\", \"limit-if-touched\", \"trailing-stop\", \"trailing-stop-limit\"",
             ),
             (
                 "[permissions]\nmax_notional = false",
