@@ -149,7 +149,11 @@ fn codes_page() -> String {
         This page is generated from `wit/types.wit`: `TICKDECK_BLESS=1 cargo test --locked --workspace --test suite contract::`\n"
         .to_owned();
     for (name, about, codes) in sets(&contract()) {
-        write!(page, "\n## {name}\n\n{about}\n\n| code | name | |\n| --- | --- | --- |\n").unwrap();
+        write!(
+            page,
+            "\n## {name}\n\n{about}\n\n| code | name | |\n| --- | --- | --- |\n"
+        )
+        .unwrap();
         for Code {
             number,
             name,
@@ -179,7 +183,10 @@ fn the_layout_in_the_docs_is_that_of_the_contract() {
     let page = std::fs::read_to_string(root().join("docs/LAYOUT.md")).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
-    compare("LAYOUT.md", &format!("{before}{BEGIN}{}{END}{after}", layout()));
+    compare(
+        "LAYOUT.md",
+        &format!("{before}{BEGIN}{}{END}{after}", layout()),
+    );
 }
 
 #[test]
@@ -205,9 +212,14 @@ fn the_host_knows_every_code_of_the_contract_by_its_number_and_name() {
             assert_eq!(numbers, [1, 2, 4, 8], "bits");
             continue;
         }
-        assert!(numbers.iter().copied().eq(0..numbers.len() as u16), "{name}");
+        assert!(
+            numbers.iter().copied().eq(0..numbers.len() as u16),
+            "{name}"
+        );
         let mut known = known.iter().filter(|(of, _)| *of == name);
-        let (_, known) = known.next().unwrap_or_else(|| panic!("the host lacks {name}"));
+        let (_, known) = known
+            .next()
+            .unwrap_or_else(|| panic!("the host lacks {name}"));
         let codes = codes.iter().map(|code| (code.number, code.name.as_str()));
         assert_eq!(&codes.collect::<Vec<_>>(), known, "{name}");
         compared += 1;

@@ -526,7 +526,10 @@ fn a_run_of_the_first_schema_is_read() {
         }
     }
     assert_eq!(kinds.values().sum::<u32>(), 305);
-    assert!(kinds[&Kind::Quote] > 20 && kinds[&Kind::Trade] > 20, "{kinds:?}");
+    assert!(
+        kinds[&Kind::Quote] > 20 && kinds[&Kind::Trade] > 20,
+        "{kinds:?}"
+    );
     assert_eq!(effects(&run).unwrap().len(), 5);
     assert_eq!(orders, [], "the guest sends none");
     // Its module was built for the layout of then.

@@ -125,6 +125,17 @@ pub enum Due {
     Over,
 }
 
+/// The terms of a working order after a modify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewTerms {
+    /// The limit price, 0 where the type has none.
+    pub price: Price,
+    /// The stop price; 0 where the type has none, and once it was met.
+    pub stop_price: Price,
+    /// The total size, fills included.
+    pub size: Size,
+}
+
 /// A command to a venue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
@@ -141,10 +152,8 @@ pub enum Command {
         id: ClientOrderId,
         /// The order's instrument.
         instrument: InstrumentId,
-        /// The new limit price.
-        price: Price,
-        /// The new total size, fills included.
-        size: Size,
+        /// All its terms, those that stay included.
+        terms: NewTerms,
     },
     /// A cancel of a working order.
     Cancel {

@@ -7,6 +7,7 @@ mod harness;
 
 use harness::{DAY_NS, EPOCH, MS, Market, buy, cancel, id, modify, played, sell, submit, terms};
 use proptest::prelude::*;
+use tickdeck_engine::port::NewTerms;
 use tickdeck_engine::port::{Command, Due, Gateway};
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
 use tickdeck_gateway::playback::{Playback, PlaybackConfig};
@@ -784,8 +785,11 @@ fn scenario() -> impl Strategy<Value = (Market, Vec<(Timestamp, Command)>)> {
                 1 => Command::Modify {
                     id: earlier,
                     instrument,
-                    price: limit,
-                    size,
+                    terms: NewTerms {
+                        price: limit,
+                        stop_price: Price::ZERO,
+                        size: size,
+                    },
                 },
                 2 if price == 100 => Command::Snapshot { instrument },
                 _ => Command::Submit {

@@ -4,7 +4,7 @@ use crate::action::{OrderFlags, Submit};
 use crate::fixed::{MAX_SCALE, Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, VenueId};
 use crate::money::{Amount, Money, MoneyError, div_half_even};
-use crate::terms::{MarginMode, OrderType, Reason, SelfTrade, TimeInForce, Trigger};
+use crate::terms::{MarginMode, OrderType, Reason, SelfTrade, TimeInForce, TrailBasis, Trigger};
 
 /// A currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +98,20 @@ impl Instrument {
         reference: Option<Price>,
     ) -> Result<(), OrderFormError> {
         self.check_size(order.size)?;
-        self.check_price("price", order.kind.has_price(), order.price)?;
-        self.check_price("stop-price", order.kind.has_stop(), order.stop_price)?;
+        if order.kind == OrderType::TrailingStopLimit {
+            // A signed distance.
+            self.check_price(
+                "price",
+                order.price.0 != 0,
+                Price(order.price.0.saturating_abs()),
+            )?;
+        } else {
+            self.check_price("price", order.kind.has_price(), order.price)?;
+        }
+        let has_first_stop = order.kind.trails() && order.stop_price.0 != 0;
+        let has_stop = order.kind.has_stop() || has_first_stop;
+        self.check_price("stop-price", has_stop, order.stop_price)?;
+        self.check_trail(order)?;
         check_combination(order)?;
         let price = if order.kind.has_price() {
             Some(order.price)
@@ -107,6 +119,26 @@ impl Instrument {
             reference
         };
         price.map_or(Ok(()), |price| self.check_min_notional(price, order.size))
+    }
+
+    /// Checks the distance of a trailing stop.
+    fn check_trail(&self, order: &Submit) -> Result<(), OrderFormError> {
+        let fits = match (order.kind.trails(), order.trail_basis) {
+            (false, _) => order.trail == 0,
+            (true, TrailBasis::Price) => order.trail > 0 && order.trail % self.tick.0 == 0,
+            (true, TrailBasis::BasisPoints) => (1..10_000).contains(&order.trail),
+        };
+        if fits {
+            return Ok(());
+        }
+        let values = format!(
+            "type={}, trail={} in {}: a trailing stop needs whole ticks, or 1 to 9999 hundredths of a percent; others have none",
+            order.kind, order.trail, order.trail_basis
+        );
+        Err(OrderFormError {
+            reason: Reason::InvalidPrice,
+            values,
+        })
     }
 
     /// Checks a size against the lot.
@@ -201,16 +233,18 @@ fn check_combination(order: &Submit) -> Result<(), OrderFormError> {
     let asked = [
         ("after", order.after != 0),
         ("notional", order.notional.0 != 0),
-        ("trail", order.trail != 0 || order.kind.trails()),
         ("display", order.display.0 != 0),
-        ("expires", order.expires != 0),
+        (
+            "time-in-force",
+            matches!(
+                order.time_in_force,
+                TimeInForce::AtOpen | TimeInForce::AtClose
+            ),
+        ),
         ("account", order.account.0 != 0),
         ("group", order.group != 0),
         ("leverage", order.leverage != 0),
-        (
-            "trigger",
-            !matches!(order.trigger, Trigger::Default | Trigger::LastTrade),
-        ),
+        ("trigger", order.trigger == Trigger::Mark),
         (
             "extended-hours",
             order.flags.has(OrderFlags::EXTENDED_HOURS),
@@ -229,10 +263,16 @@ fn check_combination(order: &Submit) -> Result<(), OrderFormError> {
     }
     let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
     let post_only_misused = order.post_only() && (immediate || order.kind != OrderType::Limit);
-    let stop_misused = order.kind.has_stop() && immediate;
+    let stop_misused = (order.kind.has_stop() || order.kind.trails()) && immediate;
+    if (order.time_in_force == TimeInForce::Gtd) != (order.expires > 0) {
+        return unsupported(format!(
+            "time-in-force={}, expires={}: GTD needs a time, and no other has one",
+            order.time_in_force, order.expires
+        ));
+    }
     if post_only_misused || stop_misused {
         return unsupported(format!(
-            "type={}, time-in-force={}, post-only={}: post-only needs a resting limit order, a stop needs GTC or DAY",
+            "type={}, time-in-force={}, post-only={}: post-only needs a resting limit order, a stop needs GTC, GTD or DAY",
             order.kind,
             order.time_in_force,
             order.post_only()

@@ -122,6 +122,9 @@ impl OrderState {
             (W(Triggered), Update(S::Submitted)) => W(Triggered),
             (PendingModify(Triggered), Update(S::Submitted)) => PendingModify(Triggered),
             (PendingCancel(Triggered), Update(S::Submitted)) => PendingCancel(Triggered),
+            (PendingModify(Triggered), Update(S::Accepted)) => PendingModify(Triggered),
+            (PendingCancel(Triggered), Update(S::Accepted)) => PendingCancel(Triggered),
+            (PendingModify(Triggered) | PendingCancel(Triggered), Update(S::Rejected)) => Rejected,
             (PendingCancel(Held), Update(S::Submitted)) => PendingCancel(Submitted),
             (PendingModify(Held), Update(S::Submitted)) => PendingModify(Submitted),
 

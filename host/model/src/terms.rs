@@ -69,6 +69,19 @@ impl OrderType {
         )
     }
 
+    /// Whether it executes once the market has moved against the position that it closes.
+    pub const fn is_stop(self) -> bool {
+        matches!(self, Self::Stop | Self::StopLimit) || self.trails()
+    }
+
+    /// Whether it executes at whatever price there is, once it was triggered if it waits for that.
+    pub const fn takes_any_price(self) -> bool {
+        matches!(
+            self,
+            Self::Market | Self::Stop | Self::MarketIfTouched | Self::TrailingStop
+        )
+    }
+
     /// Whether its stop price follows the market.
     pub const fn trails(self) -> bool {
         matches!(self, Self::TrailingStop | Self::TrailingStopLimit)

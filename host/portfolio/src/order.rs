@@ -73,6 +73,17 @@ impl Order {
             self.price = update.price;
             self.size = update.size;
         }
+        let moves_stop = matches!(
+            update.status,
+            OrderStatus::Replaced | OrderStatus::Triggered
+        );
+        if moves_stop && update.stop_price.0 > 0 {
+            self.stop_price = update.stop_price;
+        }
+        // The limit of a trailing one is known once it was triggered.
+        if update.status == OrderStatus::Triggered && self.submit.kind.trails() {
+            self.price = update.price;
+        }
         self.state = next;
         Ok(())
     }

@@ -1,9 +1,7 @@
 //! The runs of a data folder: listed, found by number, and how each of them ended.
 
 use crate::codec::RecordKind;
-use crate::layout::{
-    ACTIONS, EVENTS, IMPORTED, MODULES, REELS, SCHEMA, SCHEMA_OF_CONTRACT,
-};
+use crate::layout::{ACTIONS, EVENTS, IMPORTED, MODULES, REELS, SCHEMA, SCHEMA_OF_CONTRACT};
 use crate::manifest::RunManifest;
 use crate::modules::ModuleStore;
 use anyhow::{Context, Result, bail, ensure};

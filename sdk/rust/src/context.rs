@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::ids::{InstrumentId, OrderNumber, Timestamp};
 use crate::message::Message;
 use crate::strategy::Strategy;
-use crate::terms::{OrderType, Severity, Side, TimeInForce};
+use crate::terms::{OrderType, Severity, Side, TimeInForce, TrailBasis, Trigger};
 use core::ops::Deref;
 
 /// The maximum number of actions that one event may cause.
@@ -239,6 +239,57 @@ impl OrderBuilder<'_> {
         self
     }
 
+    /// Makes it a market-if-touched order: becomes a market order once the market trades at `price` or better.
+    pub fn touched(mut self, price: Price) -> Self {
+        self.submit.kind = OrderType::MarketIfTouched;
+        self.submit.stop_price = price;
+        self
+    }
+
+    /// Makes it a limit-if-touched order: becomes a limit order at `limit` once the market trades at `price` or better.
+    pub fn limit_if_touched(mut self, price: Price, limit: Price) -> Self {
+        self.submit.kind = OrderType::LimitIfTouched;
+        self.submit.stop_price = price;
+        self.submit.price = limit;
+        self
+    }
+
+    /// Makes it a trailing stop: becomes a market order once the market trades at `distance` from the best price since the order was
+    /// sent. The host follows the price; the order update `triggered` says which stop price was met.
+    pub fn trail(mut self, distance: Price) -> Self {
+        self.submit.kind = OrderType::TrailingStop;
+        (self.submit.trail, self.submit.trail_basis) = (distance.0, TrailBasis::Price);
+        self
+    }
+
+    /// Like [`trail`](Self::trail), with a distance in hundredths of a percent of the best price.
+    pub fn trail_basis_points(mut self, distance: u32) -> Self {
+        self.submit.kind = OrderType::TrailingStop;
+        (self.submit.trail, self.submit.trail_basis) =
+            (i64::from(distance), TrailBasis::BasisPoints);
+        self
+    }
+
+    /// Makes a trailing stop become a limit order, at its stop price plus this signed distance.
+    pub fn trail_limit(mut self, from_stop: Price) -> Self {
+        self.submit.kind = OrderType::TrailingStopLimit;
+        self.submit.price = from_stop;
+        self
+    }
+
+    /// Has the best price that the order could take move its trigger, instead of the last trade.
+    pub fn on_quotes(mut self) -> Self {
+        self.submit.trigger = Trigger::Quote;
+        self
+    }
+
+    /// Good till date: works until `expires`, and ends with the first event from then on.
+    pub fn gtd(mut self, expires: Timestamp) -> Self {
+        self.submit.time_in_force = TimeInForce::Gtd;
+        self.submit.expires = expires;
+        self
+    }
+
     /// Makes the venue reject the order if it would trade at once; only for limit orders.
     pub fn post_only(mut self) -> Self {
         self.submit.post_only = true;
@@ -248,7 +299,7 @@ impl OrderBuilder<'_> {
     /// Makes it an exit: it only closes the position, in whichever order the venue fills.
     ///
     /// The host denies it if it is larger than the position. A stop and a target of the whole position can both stand: what leaves no
-    /// room for the other is held by the host, stays `submitted`, and is sent when there is room, or in place of the other when the
+    /// room for the other is held by the host (`held`), and is sent when there is room, or in place of the other when the
     /// market reaches its price. What the one fills, the other loses.
     pub fn reduce_only(mut self) -> Self {
         self.submit.reduce_only = true;

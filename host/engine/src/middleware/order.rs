@@ -59,6 +59,8 @@ pub struct OrderChange {
     pub kind: OrderType,
     /// Its stop price, 0 where the type has none.
     pub stop_price: Price,
+    /// The new distance of a trailing stop; 0 if it stays.
+    pub trail: i64,
     /// Whether the stop was met: the order works as what it becomes.
     pub triggered: bool,
     /// The new limit price, 0 where the type has none.
@@ -124,7 +126,7 @@ impl OrderContext<'_> {
     pub fn price_of(&self, order: &Submit) -> Option<Price> {
         if order.kind.has_price() {
             Some(order.price)
-        } else if order.kind.has_stop() {
+        } else if order.stop_price.0 > 0 {
             Some(order.stop_price)
         } else {
             self.far_side(order.side)

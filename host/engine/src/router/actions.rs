@@ -2,20 +2,37 @@
 
 use crate::handle::Mode;
 use crate::middleware::{Denial, OrderChange};
-use crate::port::Command;
+use crate::port::{Command, NewTerms};
 use crate::report::Notice;
 use crate::router::Router;
 use crate::router::orders::{OpenOrder, update_of};
 use crate::router::text::with_sources;
 use tickdeck_model::{
-    AccountId, Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify,
-    OrderFlags, OrderStatus, OrderUpdate, Pad, Price, Reason, Signal, Size, StrategyId, Submit,
+    Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify, OrderFlags,
+    OrderStatus, OrderUpdate, Pad, Price, Reason, Signal, Size, StrategyId, Submit, TimeInForce,
     Timestamp,
 };
 
 /// Cancels and cuts of one order that the host asks for, of which a venue may refuse all but the last before the host leaves it to the
 /// operator.
 pub(super) const MOST_CANCELS: u32 = 5;
+
+/// The terms of an order after a modify, in which what is zero stays.
+fn new_terms(live: &OpenOrder, modify: &Modify) -> NewTerms {
+    let or = |new: Price, now: Price| if new.0 == 0 { now } else { new };
+    let stop_price = match live.triggered {
+        true => Price::ZERO,
+        false => live.stop_price,
+    };
+    NewTerms {
+        price: or(modify.price, live.price),
+        stop_price: or(modify.stop_price, stop_price),
+        size: match modify.size {
+            Size::ZERO => live.size,
+            size => size,
+        },
+    }
+}
 
 impl Router {
     /// Carries out an action.
@@ -120,6 +137,10 @@ impl Router {
                     false => OrderStatus::Submitted,
                 };
                 self.answers.push(at, answer(status, Reason::Normal));
+                if order.time_in_force == TimeInForce::Gtd {
+                    self.expiries
+                        .add(order.expires, id, |id| self.orders.get(id).is_some());
+                }
                 self.send_or_hold(id, order, (live, is_held), at);
             }
         }
@@ -138,14 +159,16 @@ impl Router {
             self.refuse_change(id, &live, at, Reason::UnknownOrder);
             return;
         }
+        let terms = new_terms(&live, modify);
         let change = OrderChange {
             side: live.side,
             kind: live.kind,
-            stop_price: live.stop_price,
+            stop_price: terms.stop_price,
+            trail: modify.trail,
             triggered: live.triggered,
-            price: modify.price,
-            size: modify.size,
-            left: Size(modify.size.0.saturating_sub(live.filled.0).max(0)),
+            price: terms.price,
+            size: terms.size,
+            left: Size(terms.size.0.saturating_sub(live.filled.0).max(0)),
             reduce_only: live.reduce_only,
             is_held: live.held.is_some(),
         };
@@ -162,26 +185,22 @@ impl Router {
                 self.deny(at, id, denial);
             }
             Ok(()) if live.held.is_some() => {
-                self.modify_held(id, (modify.price, modify.size), at);
+                self.modify_held(id, terms, modify.trail, at);
             }
             Ok(()) => {
                 self.orders
-                    .change(id, |live| live.asked.push_back(modify.size));
+                    .change(id, |live| live.asked.push_back(terms.size));
                 self.answers.push(
                     at,
                     update_of(id, &live, OrderStatus::PendingModify, Reason::Normal),
                 );
-                let Modify { price, size, .. } = *modify;
-                self.command(
-                    live.instrument,
-                    at,
-                    Command::Modify {
-                        id,
-                        instrument: live.instrument,
-                        price,
-                        size,
-                    },
-                );
+                let instrument = live.instrument;
+                let modify = Command::Modify {
+                    id,
+                    instrument,
+                    terms,
+                };
+                self.command(instrument, at, modify);
             }
         }
     }

@@ -10,6 +10,7 @@ mod answers;
 mod book_requests;
 mod changes;
 pub(crate) mod checks;
+mod expiries;
 pub(crate) mod gate;
 mod held;
 pub(crate) mod market;
@@ -30,6 +31,7 @@ use crate::port::Command;
 use crate::report::Notice;
 use crate::router::answers::Answers;
 use crate::router::book_requests::BookRequests;
+use crate::router::expiries::Expiries;
 use crate::router::gate::OrderGate;
 use crate::router::market::Markets;
 use crate::router::orders::Orders;
@@ -65,6 +67,7 @@ pub(crate) struct Router {
     pub(crate) orders: Orders,
     timers: Timers,
     book_requests: BookRequests,
+    expiries: Expiries,
     pub(crate) strategies: RoutedStrategies,
     pub(crate) gate: OrderGate,
     answers: Answers,
@@ -87,6 +90,7 @@ impl Router {
             orders: Orders::default(),
             timers: Timers::default(),
             book_requests: BookRequests::default(),
+            expiries: Expiries::default(),
             strategies: RoutedStrategies::default(),
             gate: OrderGate::default(),
             answers: Answers::new(lookahead_ns),
@@ -126,6 +130,7 @@ impl Router {
         while let Some(instrument) = self.book_requests.take_due(event.ts_host) {
             self.command(instrument, event.ts_host, Command::Snapshot { instrument });
         }
+        self.expire_due(event.ts_host);
         if self.markets.apply(event) {
             self.tally.market_events += 1;
             if let Some(instrument) = event.instrument()

@@ -86,7 +86,7 @@ impl OpenOrder {
 
     /// Whether it executes at whatever price there is.
     pub(crate) fn takes_any_price(&self) -> bool {
-        self.kind == OrderType::Market || (self.kind == OrderType::Stop && self.triggered)
+        self.kind == OrderType::Market || (self.kind.takes_any_price() && self.triggered)
     }
 
     /// The size that may still be filled once the venue has answered what it was asked.

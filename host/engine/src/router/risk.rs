@@ -7,8 +7,10 @@ use crate::config::{InstrumentLimits, OrderLimits, OrderRate, RiskConfig};
 use crate::handle::Mode;
 use crate::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware, deny};
 use std::collections::VecDeque;
+use tickdeck_model::format::date_time;
 use tickdeck_model::{
-    InstrumentId, Money, OrderType, Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
+    InstrumentId, Money, OrderType, Price, Reason, Side, Size, StrategyId, Submit, TimeInForce,
+    Timestamp,
 };
 
 /// The built-in order middleware: every limit of [`RiskConfig`], and the deck's kill switch and modes.
@@ -99,6 +101,10 @@ impl Check<'_> {
         self.at
             .instrument
             .check_form(order, self.at.far_side(order.side))?;
+        if order.time_in_force == TimeInForce::Gtd && order.expires <= self.at.now {
+            let (expires, now) = (date_time(order.expires), date_time(self.at.now));
+            return deny(Reason::DateReached, format!("expires={expires}, now={now}"));
+        }
         self.check_allowed(order.kind)?;
         let is_exit = self.is_exit(order.reduce_only());
         if is_exit && !self.at.fits_position(order.side, order.size) {
@@ -111,6 +117,13 @@ impl Check<'_> {
             let stop = order.kind.has_stop().then_some(order.stop_price);
             self.check_collar((order.side, order.size), order.price, stop)?;
         }
+        if order.kind == OrderType::TrailingStopLimit
+            && let Some(stop) = self.at.price_of(order)
+        {
+            // Its price is the distance from wherever its stop will be.
+            let limit = Price(stop.0.saturating_add(order.price.0));
+            self.check_collar((order.side, order.size), limit, Some(stop))?;
+        }
         Ok(())
     }
 
@@ -118,7 +131,22 @@ impl Check<'_> {
         self.check_mode()?;
         let terms = self.at.instrument;
         terms.check_size(change.size)?;
-        terms.check_price("price", change.kind.has_price(), change.price)?;
+        if change.kind != OrderType::TrailingStopLimit || change.triggered {
+            terms.check_price(
+                "price",
+                change.kind.has_price() || change.triggered && change.kind.trails(),
+                change.price,
+            )?;
+        }
+        let has_stop = change.kind.has_stop() && !change.triggered;
+        let may_move = change.kind.trails() && !change.triggered;
+        if !may_move || change.stop_price.0 != 0 {
+            terms.check_price("stop-price", has_stop || may_move, change.stop_price)?;
+        }
+        if change.trail != 0 && (change.trail < 0 || !may_move || !change.is_held) {
+            let values = format!("trail={}, must be 0", change.trail);
+            return deny(Reason::InvalidPrice, values);
+        }
         // Limits may have changed since the order was sent: an order that may no longer be sent may not be changed either.
         self.check_allowed(change.kind)?;
         // One that works changes at the venue at once, beside what works there; one that is held waits for room.
@@ -138,11 +166,13 @@ impl Check<'_> {
             let waits = change.kind.has_stop() && !change.triggered;
             let stop = waits.then_some(change.stop_price);
             self.check_collar((change.side, change.left), change.price, stop)?;
-            change.price
+            Some(change.price)
+        } else if change.stop_price.0 > 0 {
+            Some(change.stop_price)
         } else {
-            change.stop_price
+            self.at.far_side(change.side)
         };
-        self.check_amounts(change.side, change.left, Some(price), reduces)
+        self.check_amounts(change.side, change.left, price, reduces)
     }
 
     fn check_mode(&self) -> Result<(), Denial> {
@@ -657,9 +687,10 @@ mod tests {
         case.limits.collar_bps = Some(500);
         let changes = |price, triggered| {
             let change = OrderChange {
+                trail: 0,
                 side: Side::Buy,
                 kind: OrderType::StopLimit,
-                stop_price: Price(15_000),
+                stop_price: Price(if triggered { 0 } else { 15_000 }),
                 triggered,
                 price: Price(price),
                 size: Size(1_000),
@@ -709,6 +740,7 @@ mod tests {
     fn an_order_of_a_type_that_is_no_longer_allowed_can_not_be_changed() {
         let mut case = Case::new();
         let change = OrderChange {
+            trail: 0,
             side: Side::Buy,
             kind: OrderType::Limit,
             stop_price: Price(0),

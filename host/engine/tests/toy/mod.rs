@@ -162,11 +162,9 @@ impl ToyVenue {
                     self.emit(at, update(id, &order, OrderStatus::Canceled));
                 }
             }
-            Command::Modify {
-                id, price, size, ..
-            } => {
+            Command::Modify { id, terms, .. } => {
                 if let Some(order) = self.resting.get_mut(&id) {
-                    (order.price, order.size) = (price, size);
+                    (order.price, order.size) = (terms.price, terms.size);
                     let order = *order;
                     self.emit(at, update(id, &order, OrderStatus::Replaced));
                 }

@@ -29,6 +29,7 @@ use crate::broker::account::{Account, Reservation};
 use crate::broker::delay::DelayQueue;
 use std::collections::{HashMap, VecDeque};
 use tickdeck_engine::port::Command;
+use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{
     AccountId, Amount, ClientOrderId, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
     OrderStatus, OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, Submit, Timestamp,
@@ -310,12 +311,12 @@ impl Broker {
     ///
     /// # Errors
     /// The reason for the refusal.
-    pub fn check_modify(
-        &self,
-        id: ClientOrderId,
-        price: Price,
-        size: Size,
-    ) -> Result<Modified, Reason> {
+    pub fn check_modify(&self, id: ClientOrderId, terms: &NewTerms) -> Result<Modified, Reason> {
+        let NewTerms {
+            price,
+            size,
+            stop_price,
+        } = *terms;
         let order = self.working.get(&id).ok_or(Reason::UnknownOrder)?;
         let terms = self
             .instruments
@@ -325,6 +326,11 @@ impl Broker {
         terms
             .check_price("price", order.terms.kind.has_price(), price)
             .map_err(|error| error.reason)?;
+        if stop_price.0 != 0 {
+            terms
+                .check_price("stop-price", order.waits_for_stop(), stop_price)
+                .map_err(|error| error.reason)?;
+        }
         if size <= order.filled {
             return Err(Reason::InvalidSize);
         }
@@ -333,11 +339,7 @@ impl Broker {
                 .check_min_notional(price, size)
                 .map_err(|error| error.reason)?;
         }
-        let changed = Submit {
-            price,
-            size,
-            ..order.terms
-        };
+        let changed = with_terms(&order.terms, price, stop_price, size);
         let reservation =
             self.reservation_for(terms, &changed, Size(size.0 - order.filled.0), None);
         if !self.account.can_replace(order.reservation, reservation) {
@@ -352,15 +354,11 @@ impl Broker {
     }
 
     /// Applies a modify that passed [`Broker::check_modify`].
-    pub fn modify(&mut self, at: Timestamp, id: ClientOrderId, price: Price, size: Size) {
+    pub fn modify(&mut self, at: Timestamp, id: ClientOrderId, terms: &NewTerms) {
         let Some(mut order) = self.working.get(&id).copied() else {
             return;
         };
-        order.terms = Submit {
-            price,
-            size,
-            ..order.terms
-        };
+        order.terms = with_terms(&order.terms, terms.price, terms.stop_price, terms.size);
         self.working.insert(id, order);
         self.update_reservation(id, None);
         self.update(at, &order, OrderStatus::Replaced, Reason::Normal);
@@ -493,7 +491,10 @@ impl Broker {
         let update = OrderUpdate {
             account: AccountId(0),
             reserved: Pad::ZERO,
-            stop_price: Price::ZERO,
+            stop_price: match order.waits_for_stop() {
+                true => order.terms.stop_price,
+                false => Price::ZERO,
+            },
             instrument: order.terms.instrument,
             strategy: order.id.strategy,
             order: order.id.number,
@@ -506,5 +507,18 @@ impl Broker {
             pad: Pad::ZERO,
         };
         self.answer(at, update);
+    }
+}
+
+/// An order with other terms; a stop price of zero leaves it as it is.
+fn with_terms(order: &Submit, price: Price, stop_price: Price, size: Size) -> Submit {
+    Submit {
+        price,
+        size,
+        stop_price: match stop_price.0 {
+            0 => order.stop_price,
+            _ => stop_price,
+        },
+        ..*order
     }
 }

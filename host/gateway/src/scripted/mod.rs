@@ -286,12 +286,11 @@ impl OpenVenue {
                 Command::Modify {
                     id,
                     instrument,
-                    price,
-                    size,
+                    terms,
                 },
-            )) => match self.broker.check_modify(id, price, size) {
+            )) => match self.broker.check_modify(id, &terms) {
                 Ok(_) => {
-                    self.broker.modify(at, id, price, size);
+                    self.broker.modify(at, id, &terms);
                     self.work_off(at, id);
                 }
                 Err(reason) => self.broker.reject_modify(at, id, instrument, reason),

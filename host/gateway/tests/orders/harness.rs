@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tickdeck_engine::port::NewTerms;
 use tickdeck_engine::port::{Command, Due, Gateway};
 use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
@@ -217,8 +218,11 @@ pub(crate) fn modify(number: u64, to: f64, of: f64) -> Command {
     Command::Modify {
         id: id(number),
         instrument: InstrumentId(0),
-        price: price(to),
-        size: size(of),
+        terms: NewTerms {
+            price: price(to),
+            stop_price: Price::ZERO,
+            size: size(of),
+        },
     }
 }
 

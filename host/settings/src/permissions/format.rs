@@ -129,7 +129,9 @@ impl Format for OrderTypes {
     type Held = Option<BTreeSet<OrderType>>;
 
     fn read(section: &Section<'_, '_>, key: &'static str) -> Option<Self::Written> {
-        let kinds = OrderType::ALL.iter().filter(|kind| **kind != OrderType::Other);
+        let kinds = OrderType::ALL
+            .iter()
+            .filter(|kind| **kind != OrderType::Other);
         let names = kinds.map(|kind| (kind.as_str(), *kind));
         section.choices(key, &names.collect::<Vec<_>>())
     }

@@ -6,7 +6,7 @@ use crate::fixed::{Amount, Price, Size, pow10};
 use crate::ids::{AccountId, CurrencyId, InstrumentId, OrderNumber, TextId, Timestamp, VenueId};
 use crate::instrument::Instrument;
 use crate::store::{Capital, Position, WorkingOrder};
-use crate::terms::{Level, OrderStatus, OrderType};
+use crate::terms::{Level, OrderStatus, OrderType, TimeInForce};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -173,10 +173,29 @@ impl World {
             OrderType::Limit => (true, false),
             OrderType::Stop => (false, true),
             OrderType::StopLimit => (true, true),
-            kind => panic!("the harness has no {kind} orders: {submit:?}"),
+            OrderType::MarketIfTouched => (false, true),
+            OrderType::LimitIfTouched => (true, true),
+            OrderType::TrailingStop => (false, submit.stop_price != Price::ZERO),
+            // Its price is a signed distance.
+            OrderType::TrailingStopLimit => (submit.price.0 > 0, submit.stop_price != Price::ZERO),
+            kind => panic!("no venue has {kind} orders: {submit:?}"),
         };
+        let trails = matches!(
+            submit.kind,
+            OrderType::TrailingStop | OrderType::TrailingStopLimit
+        );
+        assert_eq!(
+            submit.trail > 0,
+            trails,
+            "a trailing stop has a distance, and no other order: {submit:?}"
+        );
+        assert_eq!(
+            submit.time_in_force == TimeInForce::Gtd,
+            submit.expires > 0,
+            "GTD needs a time, and no other has one: {submit:?}"
+        );
         assert!(
-            fits(limit, submit.price) && fits(stop, submit.stop_price),
+            (submit.price.0 < 0 || fits(limit, submit.price)) && fits(stop, submit.stop_price),
             "a price does not fit: {submit:?}"
         );
         let Submit {

@@ -46,7 +46,7 @@ impl Router {
         let reason = live.host_cancel.unwrap_or(update.reason);
         let is_own = live.cancel_sent || live.held.is_some();
         let is_asked_for = reason == Reason::ReduceOnly || (reason == Reason::Normal && is_own);
-        let protects = live.reduce_only || live.kind.has_stop();
+        let protects = live.reduce_only || live.kind.is_stop();
         if protects && !is_asked_for && self.closing(Group::of(order, live)) > 0 {
             let problem = ExitProblem::Ended { reason };
             self.outbox.notice(at, Notice::Exit { order, problem });

@@ -8,6 +8,7 @@
 //!   orders on its side make room, as much as is needed, and it leaves once their ends are confirmed. When there is room without that,
 //!   it leaves as it is. A held exit is cut down to the position as that shrinks, and ends with it.
 //! - **An order that cannot rest** and is no larger than the position is an exit too beside others.
+//! - **An order whose price the host watches** (if-touched, trailing, triggered by quotes) is held until it was reached, exit or not.
 //! - **Any other order** that does not fit beside the exits at work is denied, and the denial names one. If all of them are being
 //!   canceled, it is held until they are gone.
 //!
@@ -18,16 +19,16 @@ mod reach;
 
 use crate::handle::Mode;
 use crate::middleware::Denial;
-use crate::port::Command;
+use crate::port::{Command, NewTerms};
 use crate::report::{ExitProblem, Notice};
 use crate::router::Router;
 use crate::router::actions::MOST_CANCELS;
 use crate::router::orders::{Held, OpenOrder, update_of};
-use reach::{cannot_rest, reaches};
+use reach::{cannot_rest, executed, is_watched, reaches, trailed};
 use std::cmp::Reverse;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderStatus, OrderType, Price, Reason, Side, Size, StrategyId,
-    Submit, TimeInForce, Timestamp,
+    ClientOrderId, InstrumentId, OrderStatus, OrderType, OrderUpdate, Price, Reason, Side, Size,
+    StrategyId, Submit, TimeInForce, Timestamp,
 };
 
 /// Orders that the host holds on one side of an instrument for one strategy.
@@ -71,8 +72,16 @@ impl Router {
         let group = Group::of(id, live);
         let (size, closing) = (i128::from(live.left().0), self.closing(group));
         let is_awaited = self.awaits_room(group);
+        let is_watched = is_watched(order);
+        let has_place = || match self.held_of(group).len() >= MOST_HELD {
+            true => Err(Denial {
+                reason: Reason::ReduceOnly,
+                values: format!("{MOST_HELD} orders of this side are held already: cancel some"),
+            }),
+            false => Ok(true),
+        };
         if size <= closing - self.open(group, None) && !is_awaited {
-            return Ok(false);
+            return if is_watched { has_place() } else { Ok(false) };
         }
         let works_exit = self.working_exits(group).next().is_some();
         if !live.reduce_only && size <= closing && cannot_rest(order) && works_exit {
@@ -85,13 +94,10 @@ impl Router {
                 None => works_exit || is_awaited,
             },
         };
-        if is_held && self.held_of(group).len() >= MOST_HELD {
-            return Err(Denial {
-                reason: Reason::ReduceOnly,
-                values: format!("{MOST_HELD} orders of this side are held already: cancel some"),
-            });
+        if is_held || is_watched {
+            return has_place();
         }
-        Ok(is_held)
+        Ok(false)
     }
 
     /// Sends an order, or holds it; it passed the checks.
@@ -111,7 +117,19 @@ impl Router {
         if is_held {
             return self.watch(id, at);
         }
-        let order = *order;
+        self.send(id, order, at);
+    }
+
+    /// Sends an order as a venue takes it: the host itself watches when it expires.
+    fn send(&mut self, id: ClientOrderId, order: &Submit, at: Timestamp) {
+        let order = Submit {
+            time_in_force: match order.time_in_force {
+                TimeInForce::Gtd => TimeInForce::Gtc,
+                other => other,
+            },
+            expires: 0,
+            ..*order
+        };
         self.command(order.instrument, at, Command::Submit { id, order });
     }
 
@@ -140,13 +158,25 @@ impl Router {
     pub(super) fn modify_held(
         &mut self,
         id: ClientOrderId,
-        (price, size): (Price, Size),
+        terms: NewTerms,
+        trail: i64,
         at: Timestamp,
     ) {
+        let NewTerms {
+            price,
+            stop_price,
+            size,
+        } = terms;
         self.orders.change(id, |live| {
-            (live.price, live.size) = (price, size);
+            (live.price, live.stop_price, live.size) = (price, stop_price, size);
             if let Some(held) = &mut live.held {
                 (held.order.price, held.order.size) = (price, size);
+                if !held.reached {
+                    held.order.stop_price = stop_price;
+                }
+                if trail > 0 {
+                    held.order.trail = trail;
+                }
                 // The market has not reached the new price.
                 held.reached &= held.order.kind == OrderType::Market;
             }
@@ -302,31 +332,55 @@ impl Router {
         }
     }
 
-    /// Notes that the market has reached a held exit; returns its group if it just has.
+    /// Moves the stop price of a trailing stop behind the market.
+    fn follow(&mut self, id: ClientOrderId) {
+        let Some((live, held)) = self
+            .orders
+            .get(id)
+            .and_then(|live| Some((live, live.held?)))
+        else {
+            return;
+        };
+        let tick = self.instruments.get(live.instrument.index());
+        let tick = tick.map_or(Price(1), |terms| terms.tick);
+        let market = self.markets.get(live.instrument);
+        if let Some(stop) = trailed(market, &held.order, tick) {
+            self.orders.change(id, |live| {
+                live.stop_price = stop;
+                if let Some(held) = &mut live.held {
+                    held.order.stop_price = stop;
+                }
+            });
+        }
+    }
+
+    /// Notes that the market has reached the price of a held order; returns its group if it just has.
     fn mark_reached(&mut self, id: ClientOrderId, at: Timestamp) -> Option<Group> {
+        self.follow(id);
         let live = self.orders.get(id)?;
         let held = live.held?;
         let market = self.markets.get(live.instrument);
-        let waits = live.reduce_only && !held.reached && !self.gate.is_stopping();
-        if !waits || !reaches(market, &held.order) {
+        let is_awaited = live.reduce_only || is_watched(&held.order);
+        if !is_awaited || held.reached || self.gate.is_stopping() || !reaches(market, &held.order) {
             return None;
         }
         let group = Group::of(id, live);
-        let has_stop = live.kind.has_stop() && !live.triggered;
+        let has_stop = (live.kind.has_stop() || live.kind.trails()) && !live.triggered;
+        let met = live.stop_price;
         self.orders.change(id, |live| {
             live.triggered |= has_stop;
             if let Some(held) = &mut live.held {
                 held.reached = true;
-                held.order.kind = match held.order.kind {
-                    OrderType::Stop => OrderType::Market,
-                    OrderType::StopLimit => OrderType::Limit,
-                    other => other,
-                };
-                held.order.stop_price = Price::ZERO;
+                held.order = executed(&held.order);
+                live.price = held.order.price;
             }
         });
-        if has_stop {
-            self.tell(id, OrderStatus::Triggered, Reason::Normal, at);
+        if has_stop && let Some(live) = self.orders.get(id) {
+            let update = OrderUpdate {
+                stop_price: met,
+                ..update_of(id, live, OrderStatus::Triggered, Reason::Normal)
+            };
+            self.answers.push(at, update);
         }
         Some(group)
     }
@@ -344,7 +398,7 @@ impl Router {
             let may_ask = !live.cancel_sent && live.host_cancels < MOST_CANCELS;
             executing |= live.takes_any_price();
             if left > 0 && may_ask && !live.takes_any_price() {
-                yielding.push((live.kind.has_stop(), Reverse(id), left));
+                yielding.push((live.kind.is_stop(), Reverse(id), left));
             }
         }
         yielding.sort_unstable();
@@ -372,15 +426,22 @@ impl Router {
             let size = Size(live.filled.0.saturating_add(left));
             live.asked.push_back(size);
             live.host_cancels += 1;
-            changed = Some((live.instrument, live.price, size));
+            let terms = NewTerms {
+                price: live.price,
+                stop_price: match live.triggered {
+                    true => Price::ZERO,
+                    false => live.stop_price,
+                },
+                size,
+            };
+            changed = Some((live.instrument, terms));
         });
         self.tell(id, OrderStatus::PendingModify, Reason::ReduceOnly, at);
-        if let Some((instrument, price, size)) = changed {
+        if let Some((instrument, terms)) = changed {
             let modify = Command::Modify {
                 id,
                 instrument,
-                price,
-                size,
+                terms,
             };
             self.command(instrument, at, modify);
         }
@@ -418,8 +479,13 @@ impl Router {
             let Some(live) = self.orders.get(id) else {
                 continue;
             };
+            let waits_for_price = live
+                .held
+                .is_some_and(|held| !held.reached && is_watched(&held.order));
             if !live.reduce_only {
-                others.push(id);
+                if !waits_for_price {
+                    others.push(id);
+                }
             } else if closing == 0 {
                 self.end_held(id, OrderStatus::Canceled, Reason::ReduceOnly, at);
             } else {
@@ -427,7 +493,9 @@ impl Router {
                     self.cut_to(id, closing, at);
                 }
                 let is_reached = self.orders.get(id).is_some_and(OpenOrder::is_reached);
-                exits.push((!is_reached, id));
+                if !waits_for_price {
+                    exits.push((!is_reached, id));
+                }
             }
         }
         // Those whose price was reached come first, each in the order of their numbers.
@@ -492,7 +560,7 @@ impl Router {
         self.orders.change(id, |live| sent = live.held.take());
         if let Some(Held { order, .. }) = sent {
             self.tell(id, OrderStatus::Submitted, Reason::Normal, at);
-            self.command(order.instrument, at, Command::Submit { id, order });
+            self.send(id, &order, at);
         }
     }
 

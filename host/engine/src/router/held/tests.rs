@@ -8,9 +8,9 @@ use crate::router::strategy::RoutedStrategy;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{
-    AccountId, Action, Aggressor, Amount, Body, Currency, CurrencyId, Event, Fill, Instrument,
-    Liquidity, Modify, OrderFlags, OrderNumber, OrderUpdate, Pad, Quote, Trade, VenueId,
-    VenueScope, VenueState, VenueStatus,
+    AccountId, Action, Aggressor, Amount, Body, ClientOrderId, Currency, CurrencyId, Event, Fill,
+    Instrument, Liquidity, Modify, OrderFlags, OrderNumber, OrderUpdate, Pad, Quote, Trade,
+    TrailBasis, Trigger, VenueId, VenueScope, VenueState, VenueStatus,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -177,22 +177,39 @@ impl Desk {
     }
 
     fn submit(&mut self, side: Side, size: i64, terms: Terms) -> OrderNumber {
+        self.submit_with(side, size, terms, |_| ())
+    }
+
+    fn submit_with(
+        &mut self,
+        side: Side,
+        size: i64,
+        terms: Terms,
+        change: impl FnOnce(&mut Submit),
+    ) -> OrderNumber {
         self.next += 1;
         let (kind, price, stop_price) = terms.kind;
         self.exits.insert(self.next, terms.is_exit);
-        self.act(Action::Submit(Submit {
+        let mut order = Submit {
             flags: OrderFlags::none().set(OrderFlags::REDUCE_ONLY, terms.is_exit),
             order: self.next,
             instrument: BTC,
             side,
             kind,
-            time_in_force: TimeInForce::Gtc,
-
+            time_in_force: match terms.until {
+                0 => TimeInForce::Gtc,
+                _ => TimeInForce::Gtd,
+            },
+            expires: terms.until,
+            trail: terms.trail,
+            trigger: terms.trigger,
             size: Size(size),
             price: Price(price),
             stop_price: Price(stop_price),
             ..Submit::EMPTY
-        }));
+        };
+        change(&mut order);
+        self.act(Action::Submit(order));
         self.next
     }
 
@@ -213,17 +230,15 @@ impl Desk {
                 }
                 None => {}
             },
-            Some(Command::Modify {
-                id, price, size, ..
-            }) => {
+            Some(Command::Modify { id, terms, .. }) => {
                 let Some(mut resting) = self.resting.get(&id.number).copied() else {
                     let gone = self.gone[&id.number];
                     return self.report(&gone, OrderStatus::ModifyRejected);
                 };
-                if size.0 <= resting.filled {
+                if terms.size.0 <= resting.filled {
                     return self.report(&resting, OrderStatus::ModifyRejected);
                 }
-                (resting.order.price, resting.order.size) = (price, size);
+                (resting.order.price, resting.order.size) = (terms.price, terms.size);
                 self.resting.insert(id.number, resting);
                 self.report(&resting, OrderStatus::Replaced);
             }
@@ -348,6 +363,9 @@ impl Desk {
 struct Terms {
     kind: (OrderType, i64, i64),
     is_exit: bool,
+    trail: i64,
+    trigger: Trigger,
+    until: Timestamp,
 }
 
 impl Terms {
@@ -359,11 +377,32 @@ impl Terms {
     }
 }
 
+fn id(number: OrderNumber) -> ClientOrderId {
+    ClientOrderId {
+        strategy: STRATEGY,
+        number,
+    }
+}
+
 fn terms(kind: OrderType, price: i64, stop: i64) -> Terms {
     Terms {
         kind: (kind, price, stop),
         is_exit: false,
+        trail: 0,
+        trigger: Trigger::Default,
+        until: 0,
     }
+}
+
+fn trailing(by: i64) -> Terms {
+    Terms {
+        trail: by,
+        ..terms(OrderType::TrailingStop, 0, 0)
+    }
+}
+
+fn touched(at: i64) -> Terms {
+    terms(OrderType::MarketIfTouched, 0, at)
 }
 
 fn market() -> Terms {
@@ -816,6 +855,177 @@ fn where_only_exits_pass_an_order_without_the_mark_is_one() {
     assert_eq!(desk.at_work(), [(stop, 10)]);
 }
 
+#[test]
+fn a_trailing_stop_follows_the_best_trade_never_goes_back_and_leaves_as_a_market_order() {
+    let mut desk = Desk::holding(10);
+    desk.trade(100);
+    let stop = desk.submit(Side::Sell, 10, trailing(5).exit());
+    desk.calm();
+    assert_eq!(desk.told(), "2 held");
+    for price in [103, 101, 108, 104] {
+        desk.trade(price);
+    }
+    let live = desk.router.orders.get(id(stop)).unwrap();
+    assert_eq!(live.stop_price, Price(103));
+    assert_eq!(desk.at_work(), []);
+    desk.trade(103);
+    desk.calm();
+    assert_eq!(desk.told(), "2 triggered, 2 submitted, 2 accepted");
+    assert_eq!(desk.at_work(), [(stop, 10)]);
+    let sent = desk.resting[&stop].order;
+    assert_eq!(
+        (sent.kind, sent.stop_price, sent.trail),
+        (OrderType::Market, Price(0), 0)
+    );
+    let order = desk
+        .router
+        .portfolio
+        .book(STRATEGY)
+        .unwrap()
+        .orders()
+        .next()
+        .copied();
+    assert_eq!(order.unwrap().stop_price, Price(103), "what was met");
+}
+
+#[test]
+fn a_trailing_stop_of_a_buyer_follows_downwards_and_its_limit_keeps_its_distance() {
+    let mut desk = Desk::new();
+    desk.trade(100);
+    let entry = Terms {
+        trail: 500,
+        ..terms(OrderType::TrailingStopLimit, 2, 0)
+    };
+    let number = desk.submit_with(Side::Buy, 5, entry, |order| {
+        order.trail_basis = TrailBasis::BasisPoints;
+    });
+    for price in [90, 94, 80, 83] {
+        desk.trade(price);
+        desk.calm();
+    }
+    assert_eq!(desk.at_work(), []);
+    // 80 and five of a hundred are 84.
+    desk.trade(84);
+    desk.calm();
+    let sent = desk.resting[&number].order;
+    assert_eq!((sent.kind, sent.price), (OrderType::Limit, Price(86)));
+}
+
+#[test]
+fn an_order_if_touched_waits_for_a_better_price() {
+    let mut desk = Desk::new();
+    desk.trade(100);
+    let buy = desk.submit(Side::Buy, 5, touched(95));
+    let sell = desk.submit(Side::Sell, 5, terms(OrderType::LimitIfTouched, 104, 105));
+    for price in [99, 96, 104, 97] {
+        desk.trade(price);
+        desk.calm();
+    }
+    assert_eq!(desk.at_work(), []);
+    desk.trade(95);
+    desk.trade(106);
+    desk.calm();
+    assert_eq!(desk.at_work(), [(buy, 5), (sell, 5)]);
+    assert_eq!(desk.resting[&buy].order.kind, OrderType::Market);
+    let sent = desk.resting[&sell].order;
+    assert_eq!((sent.kind, sent.price), (OrderType::Limit, Price(104)));
+}
+
+#[test]
+fn a_stop_on_quotes_is_met_by_what_it_could_take_and_not_by_a_trade_a_crossed_or_a_stale_quote() {
+    let mut desk = Desk::holding(10);
+    let on_quotes = Terms {
+        trigger: Trigger::Quote,
+        ..stop(90).exit()
+    };
+    let stop = desk.submit(Side::Sell, 10, on_quotes);
+    desk.trade(85);
+    desk.quote(90, 88);
+    desk.venue_is(VenueState::Stale);
+    desk.quote(89, 91);
+    desk.venue_is(VenueState::Live);
+    desk.calm();
+    assert_eq!(desk.at_work(), []);
+    desk.quote(90, 92);
+    desk.calm();
+    assert_eq!(desk.at_work(), [(stop, 10)]);
+}
+
+#[test]
+fn an_order_with_a_date_ends_with_it_wherever_it_is_and_an_exit_that_does_is_an_alert() {
+    let mut desk = Desk::holding(10);
+    let until = desk.now + 500;
+    let with_date = |terms: Terms| Terms { until, ..terms };
+    let working = desk.submit(Side::Sell, 10, with_date(limit(110).exit()));
+    let held = desk.submit(Side::Sell, 10, with_date(trailing(5).exit()));
+    desk.calm();
+    assert_eq!(desk.at_work(), [(working, 10)]);
+    assert_eq!(desk.resting[&working].order.time_in_force, TimeInForce::Gtc);
+    desk.told.clear();
+    desk.now = until;
+    desk.trade(100);
+    desk.calm();
+    assert_eq!(desk.at_work(), []);
+    assert_eq!(
+        desk.told(),
+        "2 pending-cancel (date-reached), 3 expired (date-reached), 2 canceled"
+    );
+    let ended = ExitProblem::Ended {
+        reason: Reason::DateReached,
+    };
+    assert_eq!(desk.alerts(), [(held, ended), (working, ended)]);
+    let late = desk.submit(Side::Sell, 10, with_date(limit(110).exit()));
+    desk.calm();
+    assert_eq!(desk.told(), format!("{late} denied (date-reached)"));
+}
+
+#[test]
+fn stop_price_and_distance_of_a_held_order_can_be_modified_and_what_is_zero_stays() {
+    let mut desk = Desk::holding(10);
+    desk.trade(100);
+    let stop = desk.submit(Side::Sell, 10, trailing(5).exit());
+    desk.calm();
+    let change = Modify {
+        order: stop,
+        price: Price::ZERO,
+        size: Size::ZERO,
+        stop_price: Price(97),
+        trail: 2,
+        reserved: Pad::ZERO,
+    };
+    desk.act(Action::Modify(change));
+    desk.calm();
+    assert_eq!(desk.told(), "2 held, 2 replaced");
+    let live = desk.router.orders.get(id(stop)).unwrap();
+    // The new distance draws it nearer at once.
+    assert_eq!((live.stop_price, live.size), (Price(98), Size(10)));
+    desk.act(Action::Modify(Modify {
+        price: Price(90),
+        ..change
+    }));
+    desk.calm();
+    assert_eq!(desk.told(), "2 modify-rejected (invalid-price)");
+    desk.trade(98);
+    desk.calm();
+    assert_eq!(desk.at_work(), [(stop, 10)]);
+}
+
+#[test]
+fn an_order_whose_price_is_watched_counts_in_the_limits_and_makes_way_for_an_exit_at_work() {
+    let mut desk = Desk::holding(10);
+    desk.trade(100);
+    let other = desk.submit(Side::Sell, 10, touched(105));
+    let (_, open_sells) = desk.router.orders.exposure(STRATEGY, BTC, None);
+    assert_eq!(open_sells, Size(10), "it may fill");
+    let target = desk.submit(Side::Sell, 10, limit(110).exit());
+    desk.calm();
+    assert_eq!(desk.at_work(), [(target, 10)]);
+    desk.trade(105);
+    desk.calm();
+    assert_eq!(desk.at_work(), [(target, 10)], "both could open a position");
+    assert!(desk.router.orders.get(id(other)).is_none());
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Submit {
@@ -845,7 +1055,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (any::<bool>(), 1i64..12, 0u8..4, any::<bool>())
+        4 => (any::<bool>(), 1i64..12, 0u8..9, any::<bool>())
             .prop_map(|(buy, size, kind, exit)| Step::Submit { buy, size, kind, exit }),
         1 => (0u64..8).prop_map(Step::Cancel),
         1 => (0u64..8, 1i64..12, 90i64..110)
@@ -877,6 +1087,11 @@ proptest! {
                         0 => market(),
                         1 => limit(100 - far * 8),
                         2 => stop(100 + far * 8),
+                        3 => trailing(6),
+                        4 => touched(100 - far * 6),
+                        5 => terms(OrderType::LimitIfTouched, 100 - far * 5, 100 - far * 6),
+                        6 => Terms { trigger: Trigger::Quote, ..stop(100 + far * 8) },
+                        7 => Terms { until: desk.now + 100, ..limit(100 - far * 8) },
                         _ => terms(OrderType::StopLimit, 100 + far * 9, 100 + far * 8),
                     };
                     let known = desk.router.portfolio.book(STRATEGY).unwrap().position_size(BTC).0;
@@ -908,11 +1123,19 @@ proptest! {
             }
         }
         desk.calm();
+        let lost = desk.router.outbox.drain_notices().find_map(|(_, notice)| match notice {
+            Notice::Anomaly { problem } if problem.contains("cannot take Update") => Some(problem),
+            _ => None,
+        });
+        prop_assert_eq!(lost, None, "an order lost its thread");
         let known = desk.router.portfolio.book(STRATEGY).unwrap().position_size(BTC).0;
         prop_assert_eq!(known, desk.position);
         // What is held waits for something at work on its side.
         for id in desk.router.orders.held_in(BTC) {
             let live = desk.router.orders.get(id).unwrap();
+            if live.held.is_some_and(|held| !held.reached && is_watched(&held.order)) {
+                continue;
+            }
             let beside = desk.resting.values().filter(|one| one.order.side == live.side);
             prop_assert!(beside.count() > 0, "{id:?} {live:?}");
         }

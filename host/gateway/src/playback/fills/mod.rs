@@ -269,9 +269,8 @@ impl FillSimulator {
             Command::Modify {
                 id,
                 instrument,
-                price,
-                size,
-            } => self.modify(at, id, instrument, price, size),
+                terms,
+            } => self.modify(at, id, instrument, &terms),
             Command::Cancel { id, instrument } => {
                 if self.broker.order(id).is_some() {
                     self.broker.cancel(at, id, Reason::Normal);

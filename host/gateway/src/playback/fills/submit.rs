@@ -4,6 +4,7 @@ use super::market::Resting;
 use super::{DAY_NS, FillSimulator};
 use crate::broker::Modified;
 use crate::playback::book::meets;
+use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{
     ClientOrderId, InstrumentId, Liquidity, OrderType, Price, Reason, Side, Size, Submit,
     TimeInForce, Timestamp,
@@ -48,10 +49,9 @@ impl FillSimulator {
         at: Timestamp,
         id: ClientOrderId,
         instrument: InstrumentId,
-        price: Price,
-        size: Size,
+        terms: &NewTerms,
     ) {
-        let modified = match self.broker.check_modify(id, price, size) {
+        let modified = match self.broker.check_modify(id, terms) {
             Ok(modified) => modified,
             Err(reason) => return self.broker.reject_modify(at, id, instrument, reason),
         };
@@ -62,13 +62,15 @@ impl FillSimulator {
             return;
         };
         let moves = modified == Modified::LosesPriority;
-        if moves && order.terms.post_only() && market.book.crosses(order.terms.side, price) {
+        if moves && order.terms.post_only() && market.book.crosses(order.terms.side, terms.price) {
             return self
                 .broker
                 .reject_modify(at, id, instrument, Reason::WouldCross);
         }
-        self.broker.modify(at, id, price, size);
-        if moves && !order.waits_for_stop() {
+        self.broker.modify(at, id, terms);
+        if order.waits_for_stop() {
+            self.trigger_stops(at, instrument);
+        } else if moves {
             market.resting.retain(|resting| resting.id != id);
             self.execute(at, id);
         }

@@ -7,6 +7,7 @@ use crate::sim::market_data::{MarketData, Moment};
 use crate::sim::matching::{BookOrder, LevelView, Match, MatchOutcome, OrderBook};
 use crate::sim::rng::SimRng;
 use std::collections::HashMap;
+use tickdeck_engine::port::NewTerms;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
     ClientOrderId, Event, InstrumentId, Liquidity, OrderType, Pad, Price, Reason, Side, Size,
@@ -230,9 +231,8 @@ impl ExchangeCore {
             Command::Modify {
                 id,
                 instrument,
-                price,
-                size,
-            } => self.modify(at, id, instrument, price, size),
+                terms,
+            } => self.modify(at, id, instrument, &terms),
             Command::Cancel { id, instrument } => self.cancel(at, id, instrument),
             Command::Snapshot { instrument } => {
                 self.send_snapshot(at, instrument, out);
@@ -281,17 +281,16 @@ impl ExchangeCore {
         at: Timestamp,
         id: ClientOrderId,
         instrument: InstrumentId,
-        price: Price,
-        size: Size,
+        terms: &NewTerms,
     ) -> Option<usize> {
-        if let Err(reason) = self.broker.check_modify(id, price, size) {
+        if let Err(reason) = self.broker.check_modify(id, terms) {
             self.broker.reject_modify(at, id, instrument, reason);
             return None;
         }
         let (index, book_id) = self.find(id)?;
         self.markets[index]
             .book
-            .modify(book_id, price, size, &mut self.outcomes);
+            .modify(book_id, terms, &mut self.outcomes);
         Some(index)
     }
 
@@ -407,8 +406,8 @@ impl ExchangeCore {
                 );
                 false
             }
-            MatchOutcome::Replaced { price, size, .. } => {
-                self.broker.modify(at, id, price, size);
+            MatchOutcome::Replaced { terms, .. } => {
+                self.broker.modify(at, id, &terms);
                 false
             }
             MatchOutcome::ModifyRejected { reason, .. } => {
@@ -455,7 +454,12 @@ impl Market {
                 FlowIntent::Submit(order) => self.book.submit(order, outcomes),
                 FlowIntent::Cancel(id) => self.book.cancel(id, outcomes),
                 FlowIntent::Reduce { id, price, size } => {
-                    self.book.modify(id, price, size, outcomes)
+                    let terms = NewTerms {
+                        price,
+                        stop_price: Price::ZERO,
+                        size,
+                    };
+                    self.book.modify(id, &terms, outcomes)
                 }
             }
         }

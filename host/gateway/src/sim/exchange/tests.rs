@@ -4,6 +4,7 @@ use super::*;
 use crate::sim::DEFAULT_START as START;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
+use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{
     Body, BookChange, ClientOrderId, Fill, Liquidity, OrderEvent, OrderFlags, OrderState,
     OrderStatus, OrderType, OrderUpdate, Pad, Price, Quote, Reason, Side, Size, StrategyId, Submit,
@@ -259,8 +260,11 @@ fn the_venue_refuses_with_its_reason() {
             Command::Modify {
                 id: id(1),
                 instrument: BTC,
-                price: Price::ZERO,
-                size: Size(50),
+                terms: NewTerms {
+                    price: Price::ZERO,
+                    stop_price: Price::ZERO,
+                    size: Size(50),
+                },
             },
         ),
     ];
@@ -297,8 +301,11 @@ fn a_resting_order_is_replaced_and_canceled() {
     let modify = Command::Modify {
         id: id(1),
         instrument: BTC,
-        price: Price(5_980_000),
-        size: Size(700),
+        terms: NewTerms {
+            price: Price(5_980_000),
+            stop_price: Price::ZERO,
+            size: Size(700),
+        },
     };
     let commands = [
         send(100, limit(1, Side::Buy, 1_000, 5_990_000)),
@@ -606,7 +613,7 @@ fn any_command(number: u64) -> impl Strategy<Value = Command> {
         4 => order.prop_map(move |order| Command::Submit { id: id(number), order }),
         2 => before.clone().prop_map(|number| Command::Cancel { id: id(number), instrument: BTC }),
         2 => (before, -60i64..60, 100i64..100_000).prop_map(|(number, off, size)| {
-            Command::Modify { id: id(number), instrument: BTC, price: Price(6_000_000 + off * 100), size: Size(size) }
+            Command::Modify { id: id(number), instrument: BTC, terms: NewTerms { price: Price(6_000_000 + off * 100), stop_price: Price::ZERO, size: Size(size) },}
         }),
         1 => Just(Command::Snapshot { instrument: BTC }),
     ]

@@ -20,6 +20,7 @@ pub use terms::{BookOrder, LevelView, Match, MatchOutcome, Reach, RestingOrder};
 
 use queue::{Ladder, Place, Queues};
 use std::collections::BTreeMap;
+use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 
 /// The order book of one instrument.
@@ -61,18 +62,27 @@ impl OrderBook {
             return;
         }
         out.push(MatchOutcome::Accepted { id: order.id });
-        self.traded = None;
         let working = RestingOrder {
             order,
             filled: Size::ZERO,
         };
-        if order.kind.has_stop() && !self.stop_is_reached(&order) {
-            self.wait(working);
-            return;
-        }
         if order.kind.has_stop() {
-            out.push(MatchOutcome::Triggered { id: order.id });
+            return self.start_stop(working, out);
         }
+        self.traded = None;
+        self.execute(working, out);
+        self.run_stops(out);
+    }
+
+    /// Has an order wait for its stop price, or work if the last trade has reached it.
+    fn start_stop(&mut self, working: RestingOrder, out: &mut Vec<MatchOutcome>) {
+        if !self.stop_is_reached(&working.order) {
+            return self.wait(working);
+        }
+        out.push(MatchOutcome::Triggered {
+            id: working.order.id,
+        });
+        self.traded = None;
         self.execute(working, out);
         self.run_stops(out);
     }
@@ -112,8 +122,13 @@ impl OrderBook {
         }
     }
 
-    /// Gives a working order a new limit price and a new total size, fills included.
-    pub fn modify(&mut self, id: u64, price: Price, size: Size, out: &mut Vec<MatchOutcome>) {
+    /// Gives a working order new prices and a new total size, fills included.
+    pub fn modify(&mut self, id: u64, terms: &NewTerms, out: &mut Vec<MatchOutcome>) {
+        let NewTerms {
+            price,
+            size,
+            stop_price,
+        } = *terms;
         let Some(slot) = self.queues.find(id) else {
             out.push(MatchOutcome::ModifyRejected {
                 id,
@@ -126,7 +141,19 @@ impl OrderBook {
             out.push(MatchOutcome::ModifyRejected { id, reason });
             return;
         }
-        out.push(MatchOutcome::Replaced { id, price, size });
+        let waits = matches!(self.queues.place(slot), Place::Waiting);
+        let moves_stop = waits && stop_price.0 > 0 && stop_price != working.order.stop_price;
+        out.push(MatchOutcome::Replaced { id, terms: *terms });
+        if moves_stop {
+            self.remove(slot);
+            let order = BookOrder {
+                price,
+                size,
+                stop_price,
+                ..working.order
+            };
+            return self.start_stop(RestingOrder { order, ..working }, out);
+        }
         let resting = matches!(self.queues.place(slot), Place::Resting { .. });
         let keeps_place = price == working.order.price && size <= working.order.size;
         if keeps_place || !resting {

@@ -1,5 +1,6 @@
 //! Orders and outcomes of the book.
 
+use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 
 /// An order as it reaches the book.
@@ -67,10 +68,8 @@ pub enum MatchOutcome {
     Replaced {
         /// The order's id.
         id: u64,
-        /// Limit price in force.
-        price: Price,
-        /// Total size in force.
-        size: Size,
+        /// Its new terms.
+        terms: NewTerms,
     },
     /// The order works as before.
     ModifyRejected {

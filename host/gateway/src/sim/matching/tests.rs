@@ -3,6 +3,14 @@
 use super::*;
 use proptest::prelude::*;
 
+fn new_terms(price: i64, size: i64) -> NewTerms {
+    NewTerms {
+        price: Price(price),
+        stop_price: Price::ZERO,
+        size: Size(size),
+    }
+}
+
 const ME: Option<u32> = Some(1);
 
 fn limit(id: u64, side: Side, size: i64, price: i64) -> BookOrder {
@@ -88,7 +96,9 @@ fn describe(outcomes: &[MatchOutcome]) -> String {
             }) => {
                 format!("{taker}x{maker} {}@{}", size.0, price.0)
             }
-            MatchOutcome::Replaced { id, price, size } => format!("~{id} {}@{}", size.0, price.0),
+            MatchOutcome::Replaced { id, terms } => {
+                format!("~{id} {}@{}", terms.size.0, terms.price.0)
+            }
             MatchOutcome::ModifyRejected { id, reason } => format!("!~{id} {reason}"),
             MatchOutcome::Canceled { id } => format!("-{id}"),
             MatchOutcome::CancelRejected { id, reason } => format!("!-{id} {reason}"),
@@ -123,7 +133,7 @@ fn apply(book: &mut OrderBook, step: Step, out: &mut Vec<MatchOutcome>) {
     match step {
         Submit(order) => book.submit(order, out),
         Cancel(id) => book.cancel(id, out),
-        Modify(id, price, size) => book.modify(id, Price(price), Size(size), out),
+        Modify(id, price, size) => book.modify(id, &new_terms(price, size), out),
         EndDay => book.end_day(out),
     }
 }
@@ -524,7 +534,10 @@ impl Naive {
             return out.push(reject(Reason::WouldCross));
         }
         let (price, size) = (Price(price), Size(size));
-        out.push(MatchOutcome::Replaced { id, price, size });
+        out.push(MatchOutcome::Replaced {
+            id,
+            terms: new_terms(price.0, size.0),
+        });
         let stays = waiting || (price == order.price && size <= order.size);
         (working.order.price, working.order.size) = (price, size);
         if stays {
@@ -729,4 +742,54 @@ proptest! {
             prop_assert!(order.time_in_force != TimeInForce::Fok || order.kind.has_stop() || whole);
         }
     }
+}
+
+#[test]
+fn a_stop_that_waits_can_be_moved_and_works_at_once_where_the_market_is_already() {
+    let mut book = OrderBook::default();
+    let mut out = Vec::new();
+    let limit = |id, account, side, price| BookOrder {
+        id,
+        account: Some(account),
+        side,
+        kind: OrderType::Limit,
+        time_in_force: TimeInForce::Gtc,
+        post_only: false,
+        size: Size(5),
+        price: Price(price),
+        stop_price: Price(0),
+    };
+    for order in [
+        limit(1, 1, Side::Buy, 99),
+        limit(2, 1, Side::Sell, 101),
+        limit(3, 2, Side::Buy, 101),
+    ] {
+        book.submit(order, &mut out);
+    }
+    let stop = BookOrder {
+        kind: OrderType::Stop,
+        price: Price(0),
+        stop_price: Price(90),
+        ..limit(4, 2, Side::Sell, 0)
+    };
+    book.submit(stop, &mut out);
+    out.clear();
+    let moved = |to| NewTerms {
+        price: Price(0),
+        stop_price: Price(to),
+        size: Size(5),
+    };
+    book.modify(4, &moved(95), &mut out);
+    assert_eq!(
+        out,
+        [MatchOutcome::Replaced {
+            id: 4,
+            terms: moved(95)
+        }]
+    );
+    out.clear();
+    // The last trade was at 101.
+    book.modify(4, &moved(101), &mut out);
+    assert_eq!(out[1], MatchOutcome::Triggered { id: 4 });
+    assert!(matches!(out[2], MatchOutcome::Traded(_)), "{out:?}");
 }
