@@ -95,6 +95,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("market-maker", &["tickdeck-sdk"]),
     ("pairs", &["tickdeck-sdk"]),
     ("signal-follower", &["tickdeck-sdk"]),
+    ("trend-follower", &["tickdeck-sdk"]),
 ];
 
 /// What a crate of ours must never see, whatever is between.

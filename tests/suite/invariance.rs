@@ -20,6 +20,7 @@ fn hurried(names: &[&str]) -> String {
     let parameters = [
         ("ema-cross", "fast = 5\nslow = 12"),
         ("breakout", "bars = 2\ntarget_bps = 1\nstop_bps = 1"),
+        ("trend-follower", "fast = 2\nslow = 4\ntrail_bps = 1"),
         ("pairs", "period = 12\nsample_ms = 10\nentry = 1.2"),
     ];
     let sections = parameters.iter().filter(|(name, _)| names.contains(name));
@@ -71,7 +72,13 @@ proptest! {
 
 #[test]
 fn every_example_plugin_acts_the_same_however_its_batches_are_cut() {
-    for name in ["breakout", "ema-cross", "market-maker", "pairs"] {
+    for name in [
+        "breakout",
+        "ema-cross",
+        "market-maker",
+        "pairs",
+        "trend-follower",
+    ] {
         let whole = play(sim(7, 1, 4_096), plugins(), &[name], None);
         assert!(
             whole.actions(name) > 10,

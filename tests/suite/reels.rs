@@ -21,7 +21,7 @@ use tickdeck_engine::{NullObserver, OperatorCommand, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::{Action, Body, Kind, ModuleHash};
 use tickdeck_recording::{
-    ACTIONS, DataReels, EVENTS, RecordKind, effects, recorded_actions, recorded_event,
+    ACTIONS, DataReels, EVENTS, RecordKind, SCHEMA, effects, recorded_actions, recorded_event,
 };
 use tickdeck_settings::config::WasmSettings;
 
@@ -118,7 +118,13 @@ fn a_changed_constant_shows_exactly_the_decisions_that_differ() {
     assert_eq!(guest["same"], same);
     assert_eq!(guest["only_recorded"], events / 100 - same);
     assert_eq!(guest["only_new"], events / 150 - same);
-    for name in ["breakout", "ema-cross", "market-maker", "pairs"] {
+    for name in [
+        "breakout",
+        "ema-cross",
+        "market-maker",
+        "pairs",
+        "trend-follower",
+    ] {
         let row = row(&other, name);
         assert_eq!(
             (&row["only_recorded"], &row["only_new"]),
@@ -272,7 +278,7 @@ fn a_run_whose_last_events_never_reached_the_disk_goes_on_before_them_and_ends_l
         let mut reader = Reader::open(folder, EVENTS).unwrap();
         while reader.next().unwrap().is_some() {}
         let until = reader.position() - u64::from(dice.below(3_000)) - 100;
-        let (_, opened) = Reel::open_until(folder, EVENTS, &ReelConfig::default(), until).unwrap();
+        let (_, opened) = Reel::open_until(folder, EVENTS, &current(), until).unwrap();
         std::fs::remove_file(opened.beyond.unwrap().file).unwrap();
     });
 }
@@ -304,7 +310,7 @@ fn in_another_start_of_the_machine(folder: &Path, lost: u64) {
             std::fs::remove_file(path).unwrap();
         }
     }
-    let (mut reel, _) = Reel::open(folder, ACTIONS, &ReelConfig::default()).unwrap();
+    let (mut reel, _) = Reel::open(folder, ACTIONS, &current()).unwrap();
     records.truncate(records.len() - lost as usize);
     for (kind, payload) in &mut records {
         if *kind == RecordKind::Mark as u16 {
@@ -499,6 +505,14 @@ fn a_run_can_be_gone_through_event_by_event() {
         .collect();
     assert_eq!(shown, ["1000", "1001", "1002", "1003", "1004"], "{text}");
     assert!(output.status.success());
+}
+
+/// How a reel of today is written.
+fn current() -> ReelConfig {
+    ReelConfig {
+        schema: SCHEMA,
+        ..ReelConfig::default()
+    }
 }
 
 /// A run of the first schema, as it was written when the schema was made. It stays here and is read for ever: a change of

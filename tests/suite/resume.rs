@@ -17,7 +17,7 @@ use tickdeck_journal::{Reader, Record, Reel, ReelConfig};
 use tickdeck_model::{ClientOrderId, Registry, StrategyId};
 use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::{
-    ACTIONS, ActionsRecord, DataReels, EVENTS, RecordKind, RecordedRun, RunManifest,
+    ACTIONS, ActionsRecord, DataReels, EVENTS, RecordKind, RecordedRun, RunManifest, SCHEMA,
 };
 use tickdeck_settings::signature::{NewKey, SigningKey};
 
@@ -409,7 +409,11 @@ fn rewrite(run: &RecordedRun, reel: &str, mut keep: impl FnMut(usize, &Record<'_
             std::fs::remove_file(path).unwrap();
         }
     }
-    let (mut reel, _) = Reel::open(&run.folder, reel, &ReelConfig::default()).unwrap();
+    let config = ReelConfig {
+        schema: SCHEMA,
+        ..ReelConfig::default()
+    };
+    let (mut reel, _) = Reel::open(&run.folder, reel, &config).unwrap();
     for (kind, payload) in &kept {
         reel.append(*kind, payload).unwrap();
     }

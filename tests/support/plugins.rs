@@ -44,12 +44,13 @@ fn built(out: &str, bytes: bool) -> PathBuf {
     out
 }
 
-pub(crate) const EXAMPLES: [&str; 5] = [
+pub(crate) const EXAMPLES: [&str; 6] = [
     "breakout",
     "ema-cross",
     "market-maker",
     "pairs",
     "signal-follower",
+    "trend-follower",
 ];
 
 /// Modules of a folder by name.

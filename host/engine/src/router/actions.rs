@@ -205,6 +205,17 @@ impl Router {
         }
     }
 
+    /// Ends the orders whose date has come: at the first event from then on.
+    pub(super) fn expire_due(&mut self, now: Timestamp) {
+        while let Some(id) = self.expiries.take_due(now) {
+            match self.orders.get(id).map(|live| live.held.is_some()) {
+                Some(true) => self.end_held(id, OrderStatus::Expired, Reason::DateReached, now),
+                Some(false) => self.cancel(id, now, Reason::DateReached),
+                None => {}
+            }
+        }
+    }
+
     fn refuse_change(&mut self, id: ClientOrderId, live: &OpenOrder, at: Timestamp, why: Reason) {
         self.orders.change(id, |live| live.own_refusals += 1);
         let refused = update_of(id, live, OrderStatus::ModifyRejected, why);

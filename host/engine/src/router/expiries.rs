@@ -1,8 +1,7 @@
 //! Orders that work until a date, which the host watches: not every venue does, and it holds some of them itself.
 
-use crate::router::Router;
 use std::collections::BTreeSet;
-use tickdeck_model::{ClientOrderId, OrderStatus, Reason, Timestamp};
+use tickdeck_model::{ClientOrderId, Timestamp};
 
 /// Entries of which some may be of orders that have ended, before those are looked for.
 const MOST_STALE: usize = 1_024;
@@ -31,23 +30,10 @@ impl Expiries {
     }
 
     /// Takes an order whose time has come.
-    fn take_due(&mut self, now: Timestamp) -> Option<ClientOrderId> {
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<ClientOrderId> {
         let (at, id) = *self.due.first().filter(|(at, _)| *at <= now)?;
         self.due.remove(&(at, id));
         Some(id)
-    }
-}
-
-impl Router {
-    /// Ends the orders whose date has come: at the first event from then on.
-    pub(super) fn expire_due(&mut self, now: Timestamp) {
-        while let Some(id) = self.expiries.take_due(now) {
-            match self.orders.get(id).map(|live| live.held.is_some()) {
-                Some(true) => self.end_held(id, OrderStatus::Expired, Reason::DateReached, now),
-                Some(false) => self.cancel(id, now, Reason::DateReached),
-                None => {}
-            }
-        }
     }
 }
 

@@ -266,8 +266,8 @@ pub mod tickdeck {
             /// - 4 `stop-limit`: Becomes a limit order at `price` once the market trades at `stop-price` or beyond.
             /// - 5 `market-if-touched`: Becomes a market order once the market trades at `stop-price` or better.
             /// - 6 `limit-if-touched`: Becomes a limit order at `price` once the market trades at `stop-price` or better.
-            /// - 7 `trailing-stop`: A stop that follows the best price since the order was sent at the distance `trail`. `stop-price` may be the
-            ///   first one.
+            /// - 7 `trailing-stop`: A stop that follows the best price since the order was sent at the distance `trail`, and never goes back.
+            ///   `stop-price` may be the first one. Its moves are not told one by one.
             /// - 8 `trailing-stop-limit`: A trailing stop that becomes a limit order at its stop price plus `price`, which is a signed distance.
             pub type OrderType = u16;
             /// What moves the trigger of an order that has a stop price.
@@ -1470,7 +1470,7 @@ pub mod tickdeck {
                 pub size: Size,
                 /// The size filled so far.
                 pub filled: Size,
-                /// The stop price now in force, 0 if the order type has none or the stop was triggered.
+                /// The stop price now in force, or in `triggered` the one that was met; 0 if there is none any more.
                 pub stop_price: Price,
                 pub reserved_1: u64,
                 pub account: AccountId,

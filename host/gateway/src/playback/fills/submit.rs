@@ -145,7 +145,7 @@ impl FillSimulator {
             resting.side != side && is_beyond
         };
         for own in market.resting.extract_if(.., is_met) {
-            self.broker.expire(at, own.id, Reason::Venue);
+            self.broker.expire(at, own.id, Reason::SelfTrade);
         }
         for fill in fills {
             market.book.take(order.terms.side, fill);

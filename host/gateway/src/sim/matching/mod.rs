@@ -383,7 +383,7 @@ impl OrderBook {
                 self.remove(slot);
                 out.push(MatchOutcome::Expired {
                     id: maker.order.id,
-                    reason: Reason::Venue,
+                    reason: Reason::SelfTrade,
                 });
                 continue;
             }

@@ -94,7 +94,7 @@ pub enum MatchOutcome {
     Expired {
         /// The order's id.
         id: u64,
-        /// Why; [`Reason::Venue`] where an incoming order of its own account met it.
+        /// Why; [`Reason::SelfTrade`] where an incoming order of its own account met it.
         reason: Reason,
     },
 }

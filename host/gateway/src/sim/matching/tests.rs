@@ -567,7 +567,7 @@ impl Naive {
                 let (maker, _) = self.list.remove(at);
                 out.push(MatchOutcome::Expired {
                     id: maker.order.id,
-                    reason: Reason::Venue,
+                    reason: Reason::SelfTrade,
                 });
                 continue;
             }
