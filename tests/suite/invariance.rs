@@ -20,7 +20,7 @@ fn hurried(names: &[&str]) -> String {
     let parameters = [
         ("ema-cross", "fast = 5\nslow = 12"),
         ("breakout", "bars = 2\ntarget_bps = 1\nstop_bps = 1"),
-        ("trend-follower", "fast = 2\nslow = 4\ntrail_bps = 1"),
+        ("trend-follower", "fast = 2\nslow = 3\ntrail_bps = 1"),
         ("pairs", "period = 12\nsample_ms = 10\nentry = 1.2"),
     ];
     let sections = parameters.iter().filter(|(name, _)| names.contains(name));

@@ -111,7 +111,7 @@ impl Instrument {
         let has_first_stop = order.kind.trails() && order.stop_price.0 != 0;
         let has_stop = order.kind.has_stop() || has_first_stop;
         self.check_price("stop-price", has_stop, order.stop_price)?;
-        self.check_trail(order)?;
+        self.check_trail(order.kind, order.trail, order.trail_basis)?;
         check_combination(order)?;
         let price = if order.kind.has_price() {
             Some(order.price)
@@ -122,18 +122,25 @@ impl Instrument {
     }
 
     /// Checks the distance of a trailing stop.
-    fn check_trail(&self, order: &Submit) -> Result<(), OrderFormError> {
-        let fits = match (order.kind.trails(), order.trail_basis) {
-            (false, _) => order.trail == 0,
-            (true, TrailBasis::Price) => order.trail > 0 && order.trail % self.tick.0 == 0,
-            (true, TrailBasis::BasisPoints) => (1..10_000).contains(&order.trail),
+    ///
+    /// # Errors
+    /// It does not fit the type, or is not whole ticks, or not below all of the price.
+    pub fn check_trail(
+        &self,
+        kind: OrderType,
+        trail: i64,
+        basis: TrailBasis,
+    ) -> Result<(), OrderFormError> {
+        let fits = match (kind.trails(), basis) {
+            (false, _) => trail == 0,
+            (true, TrailBasis::Price) => trail > 0 && trail % self.tick.0 == 0,
+            (true, TrailBasis::BasisPoints) => (1..10_000).contains(&trail),
         };
         if fits {
             return Ok(());
         }
         let values = format!(
-            "type={}, trail={} in {}: a trailing stop needs whole ticks, or 1 to 9999 hundredths of a percent; others have none",
-            order.kind, order.trail, order.trail_basis
+            "type={kind}, trail={trail} in {basis}: a trailing stop needs whole ticks, or 1 to 9999 hundredths of a percent; others have none"
         );
         Err(OrderFormError {
             reason: Reason::InvalidPrice,
@@ -245,6 +252,18 @@ fn check_combination(order: &Submit) -> Result<(), OrderFormError> {
         ("group", order.group != 0),
         ("leverage", order.leverage != 0),
         ("trigger", order.trigger == Trigger::Mark),
+        (
+            "trigger without a stop price",
+            order.trigger != Trigger::Default && !order.kind.has_stop() && !order.kind.trails(),
+        ),
+        (
+            "trail-basis without a trail",
+            order.trail_basis != TrailBasis::Price && !order.kind.trails(),
+        ),
+        (
+            "group-cancels without a group",
+            order.flags.has(OrderFlags::GROUP_CANCELS),
+        ),
         (
             "extended-hours",
             order.flags.has(OrderFlags::EXTENDED_HOURS),

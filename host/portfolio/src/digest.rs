@@ -46,9 +46,12 @@ impl Digest {
             submit.side as u8,
             submit.kind as u8,
             submit.time_in_force as u8,
-            submit.post_only().into(),
-            submit.reduce_only().into(),
+            submit.trigger as u8,
+            submit.trail_basis as u8,
         ]);
+        self.word(submit.flags.number());
+        self.signed(submit.trail);
+        self.signed(submit.expires);
         let numbers = [
             order.price.0,
             order.stop_price.0,

@@ -93,7 +93,7 @@ fn typed(event: &tickdeck_model::Event) -> events::Event {
         ts_venue: event.ts_venue,
         ts_host: event.ts_host,
         body: events::Body::Trade(events::Trade {
-            reserved_1: todo!(),
+            reserved_1: 0,
             instrument: trade.instrument.0,
             aggressor: events::Aggressor::Buyer,
             price: trade.price.0,

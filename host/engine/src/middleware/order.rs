@@ -4,7 +4,7 @@ use crate::config::OrderLimits;
 use crate::handle::Mode;
 use tickdeck_model::{
     Instrument, OrderFormError, OrderType, Price, Quote, Reason, Side, Size, StrategyId, Submit,
-    Timestamp,
+    Timestamp, TrailBasis,
 };
 
 /// A check between the strategies and the venues. The limits of [`RiskConfig`](crate::RiskConfig) are the first one.
@@ -61,6 +61,10 @@ pub struct OrderChange {
     pub stop_price: Price,
     /// The new distance of a trailing stop; 0 if it stays.
     pub trail: i64,
+    /// The unit of that distance.
+    pub trail_basis: TrailBasis,
+    /// What is at work on the order's side beside it.
+    pub beside: Size,
     /// Whether the stop was met: the order works as what it becomes.
     pub triggered: bool,
     /// The new limit price, 0 where the type has none.
@@ -126,11 +130,15 @@ impl OrderContext<'_> {
     pub fn price_of(&self, order: &Submit) -> Option<Price> {
         if order.kind.has_price() {
             Some(order.price)
-        } else if order.stop_price.0 > 0 {
-            Some(order.stop_price)
         } else {
-            self.far_side(order.side)
+            self.price_without_limit(order.side, order.stop_price)
         }
+    }
+
+    /// The price that values an order without a limit: it may trade at once, whatever its stop price says.
+    pub(crate) fn price_without_limit(&self, side: Side, stop_price: Price) -> Option<Price> {
+        let stop = (stop_price.0 > 0).then_some(stop_price);
+        stop.max(self.far_side(side))
     }
 
     /// The price at which the market would take the other side.

@@ -10,25 +10,29 @@ use crate::router::text::with_sources;
 use tickdeck_model::{
     Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify, OrderFlags,
     OrderStatus, OrderUpdate, Pad, Price, Reason, Signal, Size, StrategyId, Submit, TimeInForce,
-    Timestamp,
+    Timestamp, TrailBasis,
 };
 
 /// Cancels and cuts of one order that the host asks for, of which a venue may refuse all but the last before the host leaves it to the
 /// operator.
 pub(super) const MOST_CANCELS: u32 = 5;
 
-/// The terms of an order after a modify, in which what is zero stays.
+/// What to ask a venue for, so that what is zero in a modify stays: also what another one under way has asked for. A stop price of zero
+/// is kept by the venue, which may have met it by then.
 fn new_terms(live: &OpenOrder, modify: &Modify) -> NewTerms {
-    let or = |new: Price, now: Price| if new.0 == 0 { now } else { new };
-    let stop_price = match live.triggered {
-        true => Price::ZERO,
-        false => live.stop_price,
-    };
+    let (price, size) = live.expected();
     NewTerms {
-        price: or(modify.price, live.price),
-        stop_price: or(modify.stop_price, stop_price),
+        price: match modify.price {
+            Price::ZERO => price,
+            price => price,
+        },
+        stop_price: match (modify.stop_price, live.held) {
+            // The host is the one that keeps it.
+            (Price::ZERO, Some(_)) if !live.triggered => live.stop_price,
+            (stop_price, _) => stop_price,
+        },
         size: match modify.size {
-            Size::ZERO => live.size,
+            Size::ZERO => size,
             size => size,
         },
     }
@@ -163,8 +167,15 @@ impl Router {
         let change = OrderChange {
             side: live.side,
             kind: live.kind,
-            stop_price: terms.stop_price,
+            stop_price: match (terms.stop_price, live.triggered) {
+                (Price::ZERO, false) => live.stop_price,
+                (stop_price, _) => stop_price,
+            },
             trail: modify.trail,
+            trail_basis: live
+                .held
+                .map_or(TrailBasis::Price, |held| held.order.trail_basis),
+            beside: self.working_beside(id, &live),
             triggered: live.triggered,
             price: terms.price,
             size: terms.size,
@@ -188,8 +199,7 @@ impl Router {
                 self.modify_held(id, terms, modify.trail, at);
             }
             Ok(()) => {
-                self.orders
-                    .change(id, |live| live.asked.push_back(terms.size));
+                self.orders.change(id, |live| live.asked.push_back(terms));
                 self.answers.push(
                     at,
                     update_of(id, &live, OrderStatus::PendingModify, Reason::Normal),
@@ -224,8 +234,11 @@ impl Router {
 
     pub(super) fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {
         if reason != Reason::Normal {
-            self.orders
-                .change(id, |live| live.host_cancel = Some(reason));
+            // Room for an exit may no longer be needed when the venue refuses; any other reason stands.
+            self.orders.change(id, |live| match live.host_cancel {
+                Some(standing) if reason == Reason::ReduceOnly && standing != reason => {}
+                _ => live.host_cancel = Some(reason),
+            });
         }
         let Some(live) = self.orders.get(id).filter(|live| !live.cancel_sent) else {
             return;

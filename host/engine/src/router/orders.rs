@@ -1,5 +1,6 @@
 //! Working orders, as the router knows them: from the moment they leave until they are done.
 
+use crate::port::NewTerms;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use tickdeck_model::{
@@ -33,8 +34,8 @@ pub(crate) struct OpenOrder {
     pub(crate) price: Price,
     /// The size in force.
     pub(crate) size: Size,
-    /// The sizes requested by modifies in flight, in the order in which they left; a venue answers in that order.
-    pub(crate) asked: VecDeque<Size>,
+    /// The terms requested by modifies in flight, in the order in which they left; a venue answers in that order.
+    pub(crate) asked: VecDeque<NewTerms>,
     /// Denials of the host that are on their way to the tape: they do not answer a modify in flight.
     pub(crate) own_refusals: u32,
     pub(crate) filled: Size,
@@ -75,8 +76,15 @@ impl OpenOrder {
 
     /// The size that may still be filled, at worst.
     pub(crate) fn left(&self) -> Size {
-        let size = self.asked.iter().copied().fold(self.size, Size::max);
+        let asked = self.asked.iter().map(|terms| terms.size);
+        let size = asked.fold(self.size, Size::max);
         Size((size.0 - self.filled.0).max(0))
+    }
+
+    /// The limit price and the size once the venue has answered what it was asked.
+    pub(crate) fn expected(&self) -> (Price, Size) {
+        let asked = self.asked.back();
+        asked.map_or((self.price, self.size), |terms| (terms.price, terms.size))
     }
 
     /// Whether the host holds it although its price was reached.
@@ -91,7 +99,7 @@ impl OpenOrder {
 
     /// The size that may still be filled once the venue has answered what it was asked.
     pub(crate) fn expected_left(&self) -> Size {
-        let size = self.asked.back().copied().unwrap_or(self.size);
+        let size = self.asked.back().map_or(self.size, |terms| terms.size);
         match self.cancel_sent {
             true => Size::ZERO,
             false => Size((size.0 - self.filled.0).max(0)),
@@ -105,6 +113,9 @@ impl OpenOrder {
             OrderStatus::Replaced => {
                 self.price = update.price;
                 self.size = update.size;
+                if update.stop_price.0 > 0 {
+                    self.stop_price = update.stop_price;
+                }
                 self.asked.pop_front();
             }
             OrderStatus::ModifyRejected if self.own_refusals > 0 && own => self.own_refusals -= 1,
@@ -427,6 +438,14 @@ mod tests {
         }
     }
 
+    fn asked(size: i64) -> NewTerms {
+        NewTerms {
+            price: Price(1),
+            stop_price: Price::ZERO,
+            size: Size(size),
+        }
+    }
+
     fn update(id: ClientOrderId, status: OrderStatus, size: i64) -> OrderUpdate {
         OrderUpdate {
             account: AccountId(0),
@@ -468,7 +487,7 @@ mod tests {
         };
         let mut orders = Orders::default();
         orders.add(id, live(0, 10));
-        orders.change(id, |live| live.asked.push_back(Size(20)));
+        orders.change(id, |live| live.asked.push_back(asked(20)));
         orders.fill(id, Size(10));
         assert_eq!(orders.get(id).map(OpenOrder::left), Some(Size(10)));
         orders.update(&update(id, OrderStatus::ModifyRejected, 10), false);
@@ -488,7 +507,7 @@ mod tests {
                 match effect {
                     0 => orders.add(id, live(drawn, size)),
                     1 => orders.fill(id, Size(size)),
-                    2 => orders.change(id, |live| live.asked.push_back(Size(size))),
+                    2 => orders.change(id, |live| live.asked.push_back(asked(size))),
                     3 => orders.change(id, |live| live.own_refusals += 1),
                     _ => {
                         let status = STATUSES[usize::from(drawn) % STATUSES.len()];

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use tickdeck_model::format::date_time;
 use tickdeck_model::{
     InstrumentId, Money, OrderType, Price, Reason, Side, Size, StrategyId, Submit, TimeInForce,
-    Timestamp,
+    Timestamp, TrailBasis,
 };
 
 /// The built-in order middleware: every limit of [`RiskConfig`], and the deck's kill switch and modes.
@@ -117,6 +117,17 @@ impl Check<'_> {
             let stop = order.kind.has_stop().then_some(order.stop_price);
             self.check_collar((order.side, order.size), order.price, stop)?;
         }
+        let is_dead = |price: Price| order.side == Side::Sell && order.trail >= price.0;
+        if order.kind.trails()
+            && order.trail_basis == TrailBasis::Price
+            && self.at.far_side(order.side).is_some_and(is_dead)
+        {
+            let trail = Price(order.trail).at(self.at.instrument.price_scale);
+            return deny(
+                Reason::InvalidPrice,
+                format!("trail={trail}, below zero from here"),
+            );
+        }
         if order.kind == OrderType::TrailingStopLimit
             && let Some(stop) = self.at.price_of(order)
         {
@@ -131,27 +142,42 @@ impl Check<'_> {
         self.check_mode()?;
         let terms = self.at.instrument;
         terms.check_size(change.size)?;
-        if change.kind != OrderType::TrailingStopLimit || change.triggered {
-            terms.check_price(
-                "price",
-                change.kind.has_price() || change.triggered && change.kind.trails(),
-                change.price,
-            )?;
+        let has_limit = change.kind.has_price()
+            || (change.kind == OrderType::TrailingStopLimit && change.triggered);
+        let is_distance = change.kind == OrderType::TrailingStopLimit && !change.triggered;
+        if is_distance {
+            let distance = Price(change.price.0.saturating_abs());
+            terms.check_price("price", change.price.0 != 0, distance)?;
+            if let Some(stop) = self.at.price_without_limit(change.side, change.stop_price) {
+                let limit = Price(stop.0.saturating_add(change.price.0));
+                self.check_collar((change.side, change.left), limit, Some(stop))?;
+            }
+        } else {
+            terms.check_price("price", has_limit, change.price)?;
         }
         let has_stop = change.kind.has_stop() && !change.triggered;
         let may_move = change.kind.trails() && !change.triggered;
         if !may_move || change.stop_price.0 != 0 {
             terms.check_price("stop-price", has_stop || may_move, change.stop_price)?;
         }
-        if change.trail != 0 && (change.trail < 0 || !may_move || !change.is_held) {
-            let values = format!("trail={}, must be 0", change.trail);
-            return deny(Reason::InvalidPrice, values);
+        if change.trail != 0 {
+            let kind = if may_move {
+                change.kind
+            } else {
+                OrderType::Limit
+            };
+            terms.check_trail(kind, change.trail, change.trail_basis)?;
         }
         // Limits may have changed since the order was sent: an order that may no longer be sent may not be changed either.
         self.check_allowed(change.kind)?;
         // One that works changes at the venue at once, beside what works there; one that is held waits for room.
         let reduces = match change.is_held && change.reduce_only {
             true => self.at.fits_position(change.side, change.left),
+            // Held orders beside it that are no exits make way for it.
+            false if change.reduce_only => {
+                let wanted = change.left.checked_add(change.beside);
+                wanted.is_some_and(|wanted| self.at.fits_position(change.side, wanted))
+            }
             false => self.at.only_reduces(change.side, change.left),
         };
         if self.is_exit(change.reduce_only) && !reduces {
@@ -162,15 +188,13 @@ impl Check<'_> {
             return self.deny_exit(change.side, change.left, Some(beside));
         }
         self.check_stale(reduces)?;
-        let price = if change.kind.has_price() {
+        let price = if has_limit {
             let waits = change.kind.has_stop() && !change.triggered;
             let stop = waits.then_some(change.stop_price);
             self.check_collar((change.side, change.left), change.price, stop)?;
             Some(change.price)
-        } else if change.stop_price.0 > 0 {
-            Some(change.stop_price)
         } else {
-            self.at.far_side(change.side)
+            self.at.price_without_limit(change.side, change.stop_price)
         };
         self.check_amounts(change.side, change.left, price, reduces)
     }
@@ -389,7 +413,7 @@ pub(crate) struct History {
 }
 
 /// What makes two orders the same.
-type Likeness = (InstrumentId, Side, Size, Price, Price);
+type Likeness = (InstrumentId, Side, OrderType, Size, [Price; 2], i64);
 
 impl History {
     fn check(
@@ -401,9 +425,10 @@ impl History {
         let likeness = (
             order.instrument,
             order.side,
+            order.kind,
             order.size,
-            order.price,
-            order.stop_price,
+            [order.price, order.stop_price],
+            order.trail,
         );
         if let Some(window_ns) = limits.duplicate_window_ns {
             forget(&mut self.recent, now, window_ns, |(at, _)| *at);
@@ -687,6 +712,8 @@ mod tests {
         case.limits.collar_bps = Some(500);
         let changes = |price, triggered| {
             let change = OrderChange {
+                beside: Size::ZERO,
+                trail_basis: TrailBasis::Price,
                 trail: 0,
                 side: Side::Buy,
                 kind: OrderType::StopLimit,
@@ -740,6 +767,8 @@ mod tests {
     fn an_order_of_a_type_that_is_no_longer_allowed_can_not_be_changed() {
         let mut case = Case::new();
         let change = OrderChange {
+            beside: Size::ZERO,
+            trail_basis: TrailBasis::Price,
             trail: 0,
             side: Side::Buy,
             kind: OrderType::Limit,

@@ -115,6 +115,11 @@ impl Router {
         });
         self.orders.add(id, live);
         if is_held {
+            let market = self.markets.get(order.instrument);
+            if market.is_none_or(|market| market.stale) {
+                let (order, problem) = (id, ExitProblem::Unwatched);
+                self.outbox.notice(at, Notice::Exit { order, problem });
+            }
             return self.watch(id, at);
         }
         self.send(id, order, at);
@@ -332,6 +337,21 @@ impl Router {
         }
     }
 
+    fn tick_of(&self, instrument: InstrumentId) -> Price {
+        let terms = self.instruments.get(instrument.index());
+        terms.map_or(Price(1), |terms| terms.tick)
+    }
+
+    /// What is at work on an order's side beside it.
+    pub(super) fn working_beside(&self, id: ClientOrderId, live: &OpenOrder) -> Size {
+        let group = Group::of(id, live);
+        let own = match live.held {
+            Some(_) => 0,
+            None => i128::from(live.left().0),
+        };
+        Size(i64::try_from(self.working(group) - own).unwrap_or(i64::MAX))
+    }
+
     /// Moves the stop price of a trailing stop behind the market.
     fn follow(&mut self, id: ClientOrderId) {
         let Some((live, held)) = self
@@ -341,8 +361,7 @@ impl Router {
         else {
             return;
         };
-        let tick = self.instruments.get(live.instrument.index());
-        let tick = tick.map_or(Price(1), |terms| terms.tick);
+        let tick = self.tick_of(live.instrument);
         let market = self.markets.get(live.instrument);
         if let Some(stop) = trailed(market, &held.order, tick) {
             self.orders.change(id, |live| {
@@ -366,12 +385,12 @@ impl Router {
         }
         let group = Group::of(id, live);
         let has_stop = (live.kind.has_stop() || live.kind.trails()) && !live.triggered;
-        let met = live.stop_price;
+        let (met, tick) = (live.stop_price, self.tick_of(live.instrument));
         self.orders.change(id, |live| {
             live.triggered |= has_stop;
             if let Some(held) = &mut live.held {
                 held.reached = true;
-                held.order = executed(&held.order);
+                held.order = executed(&held.order, tick);
                 live.price = held.order.price;
             }
         });
@@ -423,17 +442,14 @@ impl Router {
         let mut changed = None;
         self.orders.change(id, |live| {
             let left = i64::try_from(left).unwrap_or(i64::MAX);
-            let size = Size(live.filled.0.saturating_add(left));
-            live.asked.push_back(size);
-            live.host_cancels += 1;
             let terms = NewTerms {
-                price: live.price,
-                stop_price: match live.triggered {
-                    true => Price::ZERO,
-                    false => live.stop_price,
-                },
-                size,
+                price: live.expected().0,
+                // The venue keeps it.
+                stop_price: Price::ZERO,
+                size: Size(live.filled.0.saturating_add(left)),
             };
+            live.asked.push_back(terms);
+            live.host_cancels += 1;
             changed = Some((live.instrument, terms));
         });
         self.tell(id, OrderStatus::PendingModify, Reason::ReduceOnly, at);
@@ -539,8 +555,19 @@ impl Router {
             .markets
             .get(group.instrument)
             .is_none_or(|one| one.stale);
-        let may_leave = mode == Some(Mode::Trade) && !is_stale && !self.gate.is_stopping();
-        if (has_room && !may_leave) || (!has_room && self.staying_exit(group).is_some()) {
+        let closes = left <= self.closing(group) - self.working(group);
+        let why_not = match mode {
+            // What only closes the position leaves as an exit would.
+            _ if self.gate.is_stopping() => Some(Reason::ReduceOnly),
+            _ if closes => None,
+            Some(Mode::Trade) if is_stale => Some(Reason::StaleData),
+            Some(Mode::Trade) => None,
+            Some(Mode::Pause) => Some(Reason::Paused),
+            Some(Mode::Reduce) | None => Some(Reason::ReduceOnly),
+        };
+        if has_room && let Some(reason) = why_not {
+            self.end_held(id, OrderStatus::Canceled, reason, at);
+        } else if !has_room && self.staying_exit(group).is_some() {
             self.end_held(id, OrderStatus::Canceled, Reason::ReduceOnly, at);
         } else if has_room {
             self.release(id, at);

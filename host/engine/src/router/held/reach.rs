@@ -26,7 +26,7 @@ pub(super) fn is_watched(order: &Submit) -> bool {
 }
 
 /// What is sent once the price of a held order was reached.
-pub(super) fn executed(order: &Submit) -> Submit {
+pub(super) fn executed(order: &Submit, tick: Price) -> Submit {
     let (kind, price) = match order.kind {
         OrderType::Stop | OrderType::MarketIfTouched | OrderType::TrailingStop => {
             (OrderType::Market, order.price)
@@ -34,7 +34,7 @@ pub(super) fn executed(order: &Submit) -> Submit {
         OrderType::StopLimit | OrderType::LimitIfTouched => (OrderType::Limit, order.price),
         OrderType::TrailingStopLimit => {
             let price = order.stop_price.0.saturating_add(order.price.0);
-            (OrderType::Limit, Price(price.max(1)))
+            (OrderType::Limit, Price(price.max(tick.0)))
         }
         other => (other, order.price),
     };

@@ -239,6 +239,9 @@ impl Desk {
                     return self.report(&resting, OrderStatus::ModifyRejected);
                 }
                 (resting.order.price, resting.order.size) = (terms.price, terms.size);
+                if terms.stop_price.0 > 0 {
+                    resting.order.stop_price = terms.stop_price;
+                }
                 self.resting.insert(id.number, resting);
                 self.report(&resting, OrderStatus::Replaced);
             }
@@ -251,7 +254,7 @@ impl Desk {
         let update = OrderUpdate {
             account: AccountId(0),
             reserved: Pad::ZERO,
-            stop_price: Price::ZERO,
+            stop_price: order.stop_price,
             instrument: BTC,
             strategy: STRATEGY,
             order: order.order,
@@ -1024,6 +1027,126 @@ fn an_order_whose_price_is_watched_counts_in_the_limits_and_makes_way_for_an_exi
     desk.calm();
     assert_eq!(desk.at_work(), [(target, 10)], "both could open a position");
     assert!(desk.router.orders.get(id(other)).is_none());
+}
+
+fn moved(order: OrderNumber, stop: i64) -> Action {
+    modified(order, |modify| modify.stop_price = Price(stop))
+}
+
+fn modified(order: OrderNumber, change: impl FnOnce(&mut Modify)) -> Action {
+    let mut modify = Modify {
+        order,
+        price: Price::ZERO,
+        size: Size::ZERO,
+        stop_price: Price::ZERO,
+        trail: 0,
+        reserved: Pad::ZERO,
+    };
+    change(&mut modify);
+    Action::Modify(modify)
+}
+
+#[test]
+fn a_stop_that_was_moved_at_the_venue_stays_where_it_is_whatever_else_is_modified() {
+    let mut desk = Desk::holding(10);
+    let stop = desk.submit(Side::Sell, 10, stop(90).exit());
+    desk.calm();
+    desk.act(moved(stop, 95));
+    // While that is under way.
+    desk.act(modified(stop, |modify| modify.size = Size(8)));
+    desk.calm();
+    let at = |desk: &Desk| {
+        let order = desk.resting[&stop].order;
+        (order.stop_price.0, order.size.0)
+    };
+    assert_eq!(at(&desk), (95, 8));
+    assert_eq!(
+        desk.router.orders.get(id(stop)).unwrap().stop_price,
+        Price(95)
+    );
+    // The host makes it smaller for the part of another.
+    let target = desk.submit(Side::Sell, 5, market());
+    desk.calm();
+    assert_eq!(at(&desk), (95, 5));
+    assert_eq!(desk.at_work(), [(stop, 5), (target, 5)]);
+}
+
+#[test]
+fn a_price_that_is_modified_does_not_undo_a_size_under_way() {
+    let mut desk = Desk::holding(10);
+    let target = desk.submit(Side::Sell, 10, limit(110).exit());
+    desk.calm();
+    desk.act(modified(target, |modify| modify.size = Size(6)));
+    desk.act(modified(target, |modify| modify.price = Price(112)));
+    desk.calm();
+    let order = desk.resting[&target].order;
+    assert_eq!((order.price, order.size), (Price(112), Size(6)));
+}
+
+#[test]
+fn what_only_closes_the_position_leaves_when_it_is_reached_though_only_exits_may() {
+    for mode in [Mode::Reduce, Mode::Pause] {
+        let mut desk = Desk::holding(10);
+        desk.trade(100);
+        let stop = desk.submit(Side::Sell, 10, trailing(5));
+        let entry = desk.submit(Side::Buy, 5, touched(95));
+        desk.calm();
+        desk.router.strategies.set_mode(None, mode);
+        desk.trade(95);
+        desk.calm();
+        assert_eq!(desk.at_work(), [(stop, 10)], "{mode:?}");
+        assert!(desk.router.orders.get(id(entry)).is_none(), "it would open");
+    }
+}
+
+#[test]
+fn an_exit_at_work_can_be_modified_while_another_order_waits_for_its_price() {
+    let mut desk = Desk::holding(10);
+    desk.trade(100);
+    desk.submit(Side::Sell, 10, touched(105));
+    let stop = desk.submit(Side::Sell, 10, stop(90).exit());
+    desk.calm();
+    assert_eq!(desk.at_work(), [(stop, 10)]);
+    desk.told.clear();
+    desk.act(moved(stop, 95));
+    desk.calm();
+    assert_eq!(desk.told(), "3 pending-modify, 3 replaced");
+}
+
+#[test]
+fn a_trailing_stop_is_never_given_a_distance_at_which_it_could_not_work() {
+    let mut desk = Desk::holding(10);
+    desk.trade(100);
+    let dead = desk.submit(Side::Sell, 10, trailing(99).exit());
+    let in_parts = Terms {
+        trail: 500,
+        ..terms(OrderType::TrailingStop, 0, 0)
+    };
+    let stop = desk.submit_with(Side::Sell, 10, in_parts.exit(), |order| {
+        order.trail_basis = TrailBasis::BasisPoints;
+    });
+    desk.calm();
+    assert_eq!(
+        desk.told(),
+        format!("{dead} denied (invalid-price), {stop} held")
+    );
+    for trail in [10_000, -1, i64::MAX, i64::MIN] {
+        desk.act(modified(stop, |modify| modify.trail = trail));
+        desk.calm();
+        assert_eq!(
+            desk.told(),
+            format!("{stop} modify-rejected (invalid-price)")
+        );
+    }
+}
+
+#[test]
+fn an_exit_that_is_sent_while_the_data_is_stale_is_told_to_be_unwatched() {
+    let mut desk = Desk::holding(10);
+    desk.venue_is(VenueState::Stale);
+    let stop = desk.submit(Side::Sell, 10, trailing(5).exit());
+    desk.calm();
+    assert_eq!(desk.alerts(), [(stop, ExitProblem::Unwatched)]);
 }
 
 #[derive(Debug, Clone, Copy)]
