@@ -3,7 +3,6 @@
 
 mod modules;
 
-use crate::support::guests::contract;
 use modules::{Modules, public_types};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -295,12 +295,12 @@ fn orders_of_ours_never_trade_with_each_other_and_the_one_that_rests_yields() {
     // It crosses ours and rests behind it.
     assert_eq!(
         played(&market, terms(), &commands(sell(1.0, 99.5))),
-        "accepted, accepted, expired venue 0/1"
+        "accepted, accepted, expired self-trade 0/1"
     );
     // It takes the bids of others, which are worse than ours.
     assert_eq!(
         played(&market, terms(), &commands(sell(1.0, 99.0))),
-        "accepted, accepted, expired venue 0/1, fill 1@99 taker"
+        "accepted, accepted, expired self-trade 0/1, fill 1@99 taker"
     );
     // It does not reach ours, which a trade of others then does.
     assert_eq!(

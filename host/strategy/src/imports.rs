@@ -5,8 +5,7 @@ use crate::limits::{Deadline, Limiter};
 use crate::log::{LogLevel, Logger};
 use std::sync::Arc;
 use tickdeck_model::{
-    AccountId, CurrencyId, Instrument, InstrumentId, Money, OrderStatus, OrderType, Registry, Side,
-    TextId, TimeInForce,
+    CurrencyId, Instrument, InstrumentId, Money, OrderStatus, Registry, Side, TextId,
 };
 use tickdeck_portfolio::{Order, Position, StrategyBook};
 use wasmtime::component::{HasSelf, Linker};
@@ -236,8 +235,8 @@ mod tests {
     use instruments::Host as _;
     use store::Host as _;
     use tickdeck_model::{
-        AccountId, Amount, Event, Fill, Liquidity, OrderUpdate, Pad, Price, Reason, Size,
-        StrategyId, Submit,
+        AccountId, Amount, Event, Fill, Liquidity, OrderType, OrderUpdate, Pad, Price, Reason,
+        Size, StrategyId, Submit, TimeInForce,
     };
     use tickdeck_portfolio::Portfolio;
 

@@ -12,7 +12,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy};
-use tickdeck_model::{AccountId, Action, Event, Instrument, Registry};
+use tickdeck_model::{Action, Event, Instrument, Registry};
 use tickdeck_portfolio::{Order, Position, StrategyBook};
 use tickdeck_sdk as sdk;
 use tickdeck_sdk::Runner;

@@ -6,8 +6,8 @@ use tickdeck_engine::port::NewTerms;
 use tickdeck_engine::port::{Command, Due, Gateway};
 use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
-    Body, ClientOrderId, Event, InstrumentId, OrderStatus, OrderType, Pad, Price, Registry, Side,
-    Size, StrategyId, Submit, TimeInForce, Timestamp,
+    Body, ClientOrderId, Event, InstrumentId, OrderStatus, OrderType, Price, Registry, Side, Size,
+    StrategyId, Submit, TimeInForce, Timestamp,
 };
 
 /// A millisecond in nanoseconds.

@@ -6,7 +6,7 @@ use super::recorded::Recorded;
 use super::values::{RowNames, account, amount};
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::{AccountId, AccountUpdate, Amount, Pad};
+use tickdeck_model::{AccountUpdate, Amount, Pad};
 use tickdeck_tables::{Kind, Table, Value};
 
 impl Recorded for AccountUpdate {

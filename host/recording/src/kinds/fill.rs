@@ -8,7 +8,7 @@ use super::recorded::Recorded;
 use super::values::{RowNames, account, amount, order, price, size};
 use crate::names::Names;
 use anyhow::{Context, Result};
-use tickdeck_model::{AccountId, Amount, Fill, Liquidity, Pad, Price, Side, Size};
+use tickdeck_model::{Amount, Fill, Liquidity, Pad, Price, Side, Size};
 use tickdeck_tables::{Column, Kind, Table, Value};
 
 impl Recorded for Fill {

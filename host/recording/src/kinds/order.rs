@@ -6,7 +6,7 @@ use super::recorded::Recorded;
 use super::values::{RowNames, account, order, price_if_any};
 use crate::names::Names;
 use anyhow::Result;
-use tickdeck_model::{AccountId, OrderStatus, OrderUpdate, Pad, Price, Reason, Side, Size};
+use tickdeck_model::{OrderStatus, OrderUpdate, Pad, Price, Reason, Side, Size};
 use tickdeck_tables::{Kind, Table, Value};
 
 impl Recorded for OrderUpdate {

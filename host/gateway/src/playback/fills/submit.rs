@@ -6,8 +6,8 @@ use crate::broker::Modified;
 use crate::playback::book::meets;
 use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, Liquidity, OrderType, Price, Reason, Side, Size, Submit,
-    TimeInForce, Timestamp,
+    ClientOrderId, InstrumentId, Liquidity, OrderType, Price, Reason, Side, Submit, TimeInForce,
+    Timestamp,
 };
 
 impl FillSimulator {

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use tickdeck_engine::port::NewTerms;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
-    ClientOrderId, Event, InstrumentId, Liquidity, OrderType, Pad, Price, Reason, Side, Size,
-    Submit, TimeInForce, Timestamp, VenueId, VenueScope, VenueState, VenueStatus,
+    ClientOrderId, Event, InstrumentId, Liquidity, OrderType, Pad, Price, Reason, Side, Submit,
+    TimeInForce, Timestamp, VenueId, VenueScope, VenueState, VenueStatus,
 };
 
 /// Set in the book's ids of our orders, never in the flow's.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use tickdeck_engine::port::NewTerms;
 use tickdeck_model::{
     Body, BookChange, ClientOrderId, Fill, Liquidity, OrderEvent, OrderFlags, OrderState,
-    OrderStatus, OrderType, OrderUpdate, Pad, Price, Quote, Reason, Side, Size, StrategyId, Submit,
+    OrderStatus, OrderType, OrderUpdate, Price, Quote, Reason, Side, Size, StrategyId, Submit,
     TimeInForce,
 };
 
@@ -428,7 +428,7 @@ fn two_strategies_of_the_deck_never_trade_with_each_other() {
     );
     assert_eq!(
         describe(&events).last().map(String::as_str),
-        Some("1 expired venue"),
+        Some("1 expired self-trade"),
         "the one that rests yields"
     );
 }

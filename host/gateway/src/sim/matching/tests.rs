@@ -388,12 +388,12 @@ fn orders_of_one_account_never_trade_and_the_older_one_gives_way() {
     };
     check(
         &after(mine(buy(9, 7, 101))),
-        "+9, 9x1 5@100, -2 venue, 9x3 2@101",
+        "+9, 9x1 5@100, -2 self-trade, 9x3 2@101",
         " | 3@101",
     );
     check(
         &after(mine(with(TimeInForce::Fok, buy(9, 7, 101)))),
-        "+9, 9x1 5@100, -2 venue, 9x3 2@101",
+        "+9, 9x1 5@100, -2 self-trade, 9x3 2@101",
         " | 3@101",
     );
     check(
