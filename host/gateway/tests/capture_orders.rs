@@ -788,7 +788,7 @@ fn scenario() -> impl Strategy<Value = (Market, Vec<(Timestamp, Command)>)> {
                     terms: NewTerms {
                         price: limit,
                         stop_price: Price::ZERO,
-                        size: size,
+                        size,
                     },
                 },
                 2 if price == 100 => Command::Snapshot { instrument },
