@@ -41,7 +41,6 @@ impl Strategy for TwoOrders {
                 side,
                 kind: OrderType::Market,
                 time_in_force: TimeInForce::Ioc,
-
                 size: Size(100_000),
                 price: Price(0),
                 stop_price: Price(0),

@@ -62,7 +62,6 @@ fn buy(order: u64, instrument: &InstrumentId) -> Submit {
         side: Side::Buy,
         kind: OrderType::Market,
         time_in_force: TimeInForce::Ioc,
-
         size: Size(10),
         price: Price(0),
         stop_price: Price(0),

@@ -166,7 +166,6 @@ fn expected(events: &[Event]) -> Vec<Action> {
                 side: if price < mean { Side::Buy } else { Side::Sell },
                 kind: OrderType::Limit,
                 time_in_force: TimeInForce::Gtc,
-
                 size: trade.size,
                 price: trade.price,
                 stop_price: Price(0),

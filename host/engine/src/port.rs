@@ -130,7 +130,7 @@ pub enum Due {
 pub struct NewTerms {
     /// The limit price, 0 where the type has none.
     pub price: Price,
-    /// The stop price; 0 where the type has none, and once it was met.
+    /// The new stop price; 0 leaves it as it is, met or not.
     pub stop_price: Price,
     /// The total size, fills included.
     pub size: Size,
@@ -152,7 +152,7 @@ pub enum Command {
         id: ClientOrderId,
         /// The order's instrument.
         instrument: InstrumentId,
-        /// All its terms, those that stay included.
+        /// Its terms from now on.
         terms: NewTerms,
     },
     /// A cancel of a working order.

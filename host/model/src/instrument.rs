@@ -124,7 +124,7 @@ impl Instrument {
     /// Checks the distance of a trailing stop.
     ///
     /// # Errors
-    /// It does not fit the type, or is not whole ticks, or not below all of the price.
+    /// The type has none, or it is not whole ticks above zero, or not 1 to 9999 hundredths of a percent.
     pub fn check_trail(
         &self,
         kind: OrderType,

@@ -36,18 +36,9 @@ pub type Bool = bool;
 /// A field in reserve: zero when written, ignored when a guest wrote it.
 pub type Reserved = Pad<8>;
 
-/// Declares an enum of the contract: one byte, cases numbered in the order of the WIT, with a name for people.
-macro_rules! closed_set {
-    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
-            zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
-        )]
-        #[repr(u8)]
-        #[allow(missing_docs, reason = "the cases are documented in wit/, whose order they keep")]
-        pub enum $name { $($(#[$case_doc])* $case,)+ }
-
+/// Gives the cases of a set their names.
+macro_rules! named_cases {
+    ($name:ident { $($case:ident = $text:literal,)+ }) => {
         impl $name {
             /// Every case, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$case,)+];
@@ -70,6 +61,23 @@ macro_rules! closed_set {
         }
     };
 }
+pub(crate) use named_cases;
+
+/// Declares an enum of the contract: one byte, cases numbered in the order of the WIT, with a name for people.
+macro_rules! closed_set {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
+            zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
+        )]
+        #[repr(u8)]
+        #[allow(missing_docs, reason = "the cases are documented in wit/, whose order they keep")]
+        pub enum $name { $($(#[$case_doc])* $case,)+ }
+
+        $crate::layout::named_cases! { $name { $($case = $text,)+ } }
+    };
+}
 pub(crate) use closed_set;
 
 /// Declares a set of codes of the contract: two bytes, numbered in the order of the WIT's table, with a name for people.
@@ -84,20 +92,9 @@ macro_rules! coded_set {
         #[allow(missing_docs, reason = "the cases are documented in wit/, whose order they keep")]
         pub enum $name { $($(#[$case_doc])* $case,)+ }
 
+        $crate::layout::named_cases! { $name { $($case = $text,)+ } }
+
         impl $name {
-            /// Every case, in the order of the contract.
-            pub const ALL: &'static [Self] = &[$(Self::$case,)+];
-
-            /// The name as the contract spells it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $text,)+ }
-            }
-
-            /// The case of this name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|case| case.as_str() == name)
-            }
-
             /// The number in the contract.
             pub const fn number(self) -> u16 {
                 self as u16
@@ -106,12 +103,6 @@ macro_rules! coded_set {
             /// The case of this number; `None` for one that this version does not know.
             pub fn from_number(number: u16) -> Option<Self> {
                 Self::ALL.get(usize::from(number)).copied()
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
             }
         }
     };

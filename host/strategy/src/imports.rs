@@ -273,7 +273,6 @@ mod tests {
             side: Side::Buy,
             kind: OrderType::StopLimit,
             time_in_force: TimeInForce::Day,
-
             size: Size(3_000),
             price: Price(10_100),
             stop_price: Price(10_050),

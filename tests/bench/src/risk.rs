@@ -290,7 +290,6 @@ fn order(number: u64) -> Submit {
         side: if step % 2 == 0 { Side::Buy } else { Side::Sell },
         kind,
         time_in_force: TimeInForce::Gtc,
-
         size: Size(1_000 + step),
         price: given(kind.has_price(), 6_000_000 + step),
         stop_price: given(kind.has_stop(), 6_000_100 + step),

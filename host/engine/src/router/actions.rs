@@ -175,7 +175,7 @@ impl Router {
             trail_basis: live
                 .held
                 .map_or(TrailBasis::Price, |held| held.order.trail_basis),
-            beside: self.working_beside(id, &live),
+            beside: self.beside_exit(id, &live),
             triggered: live.triggered,
             price: terms.price,
             size: terms.size,

@@ -517,7 +517,6 @@ mod tests {
             side: Side::Buy,
             kind: OrderType::Limit,
             time_in_force: TimeInForce::Gtc,
-
             size: Size(1_000),
             price: Price(10_000),
             stop_price: Price(0),

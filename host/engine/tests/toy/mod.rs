@@ -452,7 +452,6 @@ pub(crate) fn order(number: u64, kind: OrderType, side: Side, price: i64, size: 
         side,
         kind,
         time_in_force: TimeInForce::Gtc,
-
         size: Size(size),
         price: Price(price),
         stop_price: Price(0),

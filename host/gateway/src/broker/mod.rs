@@ -475,7 +475,6 @@ impl Broker {
                 side: Side::Buy,
                 kind: OrderType::Market,
                 time_in_force: tickdeck_model::TimeInForce::Gtc,
-
                 size: Size::ZERO,
                 price: Price::ZERO,
                 stop_price: Price::ZERO,

@@ -21,7 +21,6 @@ fn order(number: u64, side: Side, kind: OrderType, size: i64, price: i64) -> Sub
         side,
         kind,
         time_in_force: TimeInForce::Gtc,
-
         size: Size(size),
         price: Price(price),
         stop_price: Price::ZERO,

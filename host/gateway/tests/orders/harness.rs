@@ -178,7 +178,6 @@ pub(crate) fn buy(of: f64, at: f64) -> Submit {
         side: Side::Buy,
         kind: OrderType::Limit,
         time_in_force: TimeInForce::Gtc,
-
         size: size(of),
         price: price(at),
         stop_price: Price::ZERO,

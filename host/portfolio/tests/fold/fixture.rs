@@ -80,7 +80,6 @@ pub(crate) fn submit(
         side,
         kind: OrderType::Limit,
         time_in_force: TimeInForce::Gtc,
-
         size: Size(size),
         price: Price(price),
         stop_price: Price::ZERO,

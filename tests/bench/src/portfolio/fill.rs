@@ -158,7 +158,6 @@ fn submit(number: u64, at: u64) -> Submit {
         side,
         kind: OrderType::Limit,
         time_in_force: TimeInForce::Gtc,
-
         size: Size(1_000 + (drawn >> 16 & 0x3fff) as i64),
         price: Price(6_000_000 + (drawn >> 32 & 0xfff) as i64),
         stop_price: Price(0),

@@ -70,34 +70,39 @@ impl Router {
         live: &mut OpenOrder,
     ) -> Result<bool, Denial> {
         let group = Group::of(id, live);
-        let (size, closing) = (i128::from(live.left().0), self.closing(group));
-        let is_awaited = self.awaits_room(group);
-        let is_watched = is_watched(order);
-        let has_place = || match self.held_of(group).len() >= MOST_HELD {
-            true => Err(Denial {
+        if !self.waits_for_room(group, order, live)? && !is_watched(order) {
+            return Ok(false);
+        }
+        if self.held_of(group).len() >= MOST_HELD {
+            return Err(Denial {
                 reason: Reason::ReduceOnly,
                 values: format!("{MOST_HELD} orders of this side are held already: cancel some"),
-            }),
-            false => Ok(true),
-        };
+            });
+        }
+        Ok(true)
+    }
+
+    /// Whether there is no room for an order beside the exits at work, and it may wait for some.
+    fn waits_for_room(
+        &self,
+        group: Group,
+        order: &Submit,
+        live: &mut OpenOrder,
+    ) -> Result<bool, Denial> {
+        let (size, closing) = (i128::from(live.left().0), self.closing(group));
+        let is_awaited = self.awaits_room(group);
         if size <= closing - self.open(group, None) && !is_awaited {
-            return if is_watched { has_place() } else { Ok(false) };
+            return Ok(false);
         }
         let works_exit = self.working_exits(group).next().is_some();
         if !live.reduce_only && size <= closing && cannot_rest(order) && works_exit {
             live.reduce_only = true;
         }
-        let is_held = match live.reduce_only {
-            true => true,
-            false => match self.staying_exit(group) {
-                Some(exit) => return Err(conflict(exit, size <= closing)),
-                None => works_exit || is_awaited,
-            },
-        };
-        if is_held || is_watched {
-            return has_place();
+        match (live.reduce_only, self.staying_exit(group)) {
+            (true, _) => Ok(true),
+            (false, Some(exit)) => Err(conflict(exit, size <= closing)),
+            (false, None) => Ok(works_exit || is_awaited),
         }
-        Ok(false)
     }
 
     /// Sends an order, or holds it; it passed the checks.
@@ -342,14 +347,13 @@ impl Router {
         terms.map_or(Price(1), |terms| terms.tick)
     }
 
-    /// What is at work on an order's side beside it.
-    pub(super) fn working_beside(&self, id: ClientOrderId, live: &OpenOrder) -> Size {
-        let group = Group::of(id, live);
-        let own = match live.held {
-            Some(_) => 0,
-            None => i128::from(live.left().0),
-        };
-        Size(i64::try_from(self.working(group) - own).unwrap_or(i64::MAX))
+    /// What is at work on the side of an exit that works, beside it; zero for any other order, of which there may be thousands.
+    pub(super) fn beside_exit(&self, id: ClientOrderId, live: &OpenOrder) -> Size {
+        if !live.reduce_only || live.held.is_some() {
+            return Size::ZERO;
+        }
+        let beside = self.working(Group::of(id, live)) - i128::from(live.left().0);
+        Size(i64::try_from(beside).unwrap_or(i64::MAX))
     }
 
     /// Moves the stop price of a trailing stop behind the market.

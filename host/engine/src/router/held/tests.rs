@@ -1229,10 +1229,8 @@ proptest! {
                     }
                 }
                 Step::Cancel(back) => desk.act(Action::Cancel(desk.next.saturating_sub(back))),
-                Step::Modify { order, size, price } => desk.act(Action::Modify(Modify { reserved: Pad::ZERO, stop_price: Price::ZERO, trail: 0,
-                    order: desk.next.saturating_sub(order),
-                    price: Price(price),
-                    size: Size(size),
+                Step::Modify { order, size, price } => desk.act(modified(desk.next.saturating_sub(order), |modify| {
+                    (modify.price, modify.size) = (Price(price), Size(size));
                 })),
                 Step::Trade(price) => desk.trade(price),
                 Step::Quote(bid) => desk.quote(bid, bid + 2),

@@ -30,7 +30,6 @@ fn submit(number: u64, side: Side, kind: OrderType, size: i64, price: i64) -> Su
         side,
         kind,
         time_in_force: TimeInForce::Gtc,
-
         size: Size(size),
         price: Price(price),
         stop_price: Price::ZERO,
