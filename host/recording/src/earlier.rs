@@ -96,7 +96,6 @@ fn feed(old: Old<'_>) -> Option<FeedRequest> {
 fn body(kind: Kind, old: Old<'_>) -> Option<Body> {
     let reserved = Pad::ZERO;
     let instrument = InstrumentId(old.int(0));
-    let strategy = StrategyId(old.int(4));
     let account = AccountId(0);
     Some(match kind {
         Kind::Quote => Body::Quote(Quote {
@@ -117,60 +116,10 @@ fn body(kind: Kind, old: Old<'_>) -> Option<Body> {
             trade_id: old.number(24),
             reserved,
         }),
-        Kind::Book => Body::Book(BookUpdate {
-            instrument,
-            change: *BookChange::ALL.get(usize::from(old.byte(4)))?,
-            side: *Side::ALL.get(usize::from(old.byte(5)))?,
-            last: old.byte(6) == 1,
-            pad: Pad::ZERO,
-            price: Price(old.long(8)),
-            size: Size(old.long(16)),
-            update_id: old.number(24),
-            reserved,
-        }),
-        Kind::Bar => Body::Bar(Bar {
-            instrument,
-            step: old.int(4),
-            open: Price(old.long(8)),
-            high: Price(old.long(16)),
-            low: Price(old.long(24)),
-            close: Price(old.long(32)),
-            volume: Size(old.long(40)),
-            reserved,
-            trades: old.int(48),
-            basis: *BarBasis::ALL.get(usize::from(old.byte(52)))?,
-            pad: Pad::ZERO,
-        }),
-        Kind::Order => Body::Order(OrderUpdate {
-            instrument,
-            strategy,
-            order: old.number(8),
-            price: Price(old.long(16)),
-            size: Size(old.long(24)),
-            filled: Size(old.long(32)),
-            stop_price: Price::ZERO,
-            reserved,
-            account,
-            status: OrderStatus::from_number(old.code(40))?,
-            reason: Reason::from_number(old.code(41))?,
-            side: *Side::ALL.get(usize::from(old.byte(42)))?,
-            pad: Pad::ZERO,
-        }),
-        Kind::Fill => Body::Fill(Fill {
-            instrument,
-            strategy,
-            order: old.number(8),
-            trade_id: old.number(16),
-            price: Price(old.long(24)),
-            size: Size(old.long(32)),
-            fee: Amount(old.long(40)),
-            reserved,
-            fee_currency: CurrencyId(old.int(48)),
-            account,
-            side: *Side::ALL.get(usize::from(old.byte(52)))?,
-            liquidity: Liquidity::from_number(old.code(53))?,
-            pad: Pad::ZERO,
-        }),
+        Kind::Book => Body::Book(book_update(old)?),
+        Kind::Bar => Body::Bar(bar(old)?),
+        Kind::Order => Body::Order(order_update(old)?),
+        Kind::Fill => Body::Fill(fill(old)?),
         Kind::Signal => Body::Signal(Signal {
             source: StrategyId(old.int(0)),
             name: TextId(old.int(4)),
@@ -206,6 +155,72 @@ fn body(kind: Kind, old: Old<'_>) -> Option<Body> {
             dropped: old.number(16),
             reserved,
         }),
+    })
+}
+
+fn bar(old: Old<'_>) -> Option<Bar> {
+    Some(Bar {
+        instrument: InstrumentId(old.int(0)),
+        step: old.int(4),
+        open: Price(old.long(8)),
+        high: Price(old.long(16)),
+        low: Price(old.long(24)),
+        close: Price(old.long(32)),
+        volume: Size(old.long(40)),
+        reserved: Pad::ZERO,
+        trades: old.int(48),
+        basis: *BarBasis::ALL.get(usize::from(old.byte(52)))?,
+        pad: Pad::ZERO,
+    })
+}
+
+fn order_update(old: Old<'_>) -> Option<OrderUpdate> {
+    Some(OrderUpdate {
+        instrument: InstrumentId(old.int(0)),
+        strategy: StrategyId(old.int(4)),
+        order: old.number(8),
+        price: Price(old.long(16)),
+        size: Size(old.long(24)),
+        filled: Size(old.long(32)),
+        stop_price: Price::ZERO,
+        reserved: Pad::ZERO,
+        account: AccountId(0),
+        status: OrderStatus::from_number(old.code(40))?,
+        reason: Reason::from_number(old.code(41))?,
+        side: *Side::ALL.get(usize::from(old.byte(42)))?,
+        pad: Pad::ZERO,
+    })
+}
+
+fn fill(old: Old<'_>) -> Option<Fill> {
+    Some(Fill {
+        instrument: InstrumentId(old.int(0)),
+        strategy: StrategyId(old.int(4)),
+        order: old.number(8),
+        trade_id: old.number(16),
+        price: Price(old.long(24)),
+        size: Size(old.long(32)),
+        fee: Amount(old.long(40)),
+        reserved: Pad::ZERO,
+        fee_currency: CurrencyId(old.int(48)),
+        account: AccountId(0),
+        side: *Side::ALL.get(usize::from(old.byte(52)))?,
+        liquidity: Liquidity::from_number(old.code(53))?,
+        pad: Pad::ZERO,
+    })
+}
+
+fn book_update(old: Old<'_>) -> Option<BookUpdate> {
+    Some(BookUpdate {
+        instrument: InstrumentId(old.int(0)),
+        change: *BookChange::ALL.get(usize::from(old.byte(4)))?,
+        side: *Side::ALL.get(usize::from(old.byte(5)))?,
+        last: old.byte(6) == 1,
+        pad: Pad::ZERO,
+        price: Price(old.long(8)),
+        size: Size(old.long(16)),
+        update_id: old.number(24),
+        reserved: Pad::ZERO,
     })
 }
 

@@ -16,6 +16,7 @@
 
 mod alerts;
 mod reach;
+mod watching;
 
 use crate::handle::Mode;
 use crate::middleware::Denial;
@@ -24,11 +25,11 @@ use crate::report::{ExitProblem, Notice};
 use crate::router::Router;
 use crate::router::actions::MOST_CANCELS;
 use crate::router::orders::{Held, OpenOrder, update_of};
-use reach::{cannot_rest, executed, is_watched, reaches, trailed};
+use reach::{cannot_rest, is_watched};
 use std::cmp::Reverse;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderStatus, OrderType, OrderUpdate, Price, Reason, Side, Size,
-    StrategyId, Submit, TimeInForce, Timestamp,
+    ClientOrderId, InstrumentId, OrderStatus, OrderType, Price, Reason, Side, Size, StrategyId,
+    Submit, TimeInForce, Timestamp,
 };
 
 /// Orders that the host holds on one side of an instrument for one strategy.
@@ -214,28 +215,6 @@ impl Router {
         self.orders.end(id);
     }
 
-    /// Looks at the orders held in an instrument, whose price has moved.
-    pub(super) fn watch_instrument(&mut self, instrument: InstrumentId, at: Timestamp) {
-        let mut groups: Vec<Group> = Vec::new();
-        for id in self.orders.held_in(instrument) {
-            let held = self.orders.get(id).and_then(|live| live.held);
-            let is_over = |held: Held| {
-                let day_ended = at.div_euclid(DAY_NS) > held.since.div_euclid(DAY_NS);
-                held.order.time_in_force == TimeInForce::Day && day_ended
-            };
-            if held.is_some_and(is_over) {
-                self.end_held(id, OrderStatus::Expired, Reason::DayEnd, at);
-            } else if let Some(group) = self.mark_reached(id, at)
-                && !groups.contains(&group)
-            {
-                groups.push(group);
-            }
-        }
-        for group in groups {
-            self.settle(group, at);
-        }
-    }
-
     /// Ends the orders that the host holds for a strategy whose orders stay when it ends: the host will not be there to watch them. One
     /// whose price was reached still leaves.
     pub(super) fn end_unwatched(&mut self, strategy: StrategyId, at: Timestamp) {
@@ -335,18 +314,6 @@ impl Router {
         }
     }
 
-    /// Lets a held exit go if the market has reached it.
-    fn watch(&mut self, id: ClientOrderId, at: Timestamp) {
-        if let Some(group) = self.mark_reached(id, at) {
-            self.settle(group, at);
-        }
-    }
-
-    fn tick_of(&self, instrument: InstrumentId) -> Price {
-        let terms = self.instruments.get(instrument.index());
-        terms.map_or(Price(1), |terms| terms.tick)
-    }
-
     /// What is at work on the side of an exit that works, beside it; zero for any other order, of which there may be thousands.
     pub(super) fn beside_exit(&self, id: ClientOrderId, live: &OpenOrder) -> Size {
         if !live.reduce_only || live.held.is_some() {
@@ -354,58 +321,6 @@ impl Router {
         }
         let beside = self.working(Group::of(id, live)) - i128::from(live.left().0);
         Size(i64::try_from(beside).unwrap_or(i64::MAX))
-    }
-
-    /// Moves the stop price of a trailing stop behind the market.
-    fn follow(&mut self, id: ClientOrderId) {
-        let Some((live, held)) = self
-            .orders
-            .get(id)
-            .and_then(|live| Some((live, live.held?)))
-        else {
-            return;
-        };
-        let tick = self.tick_of(live.instrument);
-        let market = self.markets.get(live.instrument);
-        if let Some(stop) = trailed(market, &held.order, tick) {
-            self.orders.change(id, |live| {
-                live.stop_price = stop;
-                if let Some(held) = &mut live.held {
-                    held.order.stop_price = stop;
-                }
-            });
-        }
-    }
-
-    /// Notes that the market has reached the price of a held order; returns its group if it just has.
-    fn mark_reached(&mut self, id: ClientOrderId, at: Timestamp) -> Option<Group> {
-        self.follow(id);
-        let live = self.orders.get(id)?;
-        let held = live.held?;
-        let market = self.markets.get(live.instrument);
-        let is_awaited = live.reduce_only || is_watched(&held.order);
-        if !is_awaited || held.reached || self.gate.is_stopping() || !reaches(market, &held.order) {
-            return None;
-        }
-        let group = Group::of(id, live);
-        let has_stop = (live.kind.has_stop() || live.kind.trails()) && !live.triggered;
-        let (met, tick) = (live.stop_price, self.tick_of(live.instrument));
-        self.orders.change(id, |live| {
-            live.triggered |= has_stop;
-            if let Some(held) = &mut live.held {
-                held.reached = true;
-                held.order = executed(&held.order, tick);
-                live.price = held.order.price;
-            }
-        });
-        if has_stop && let Some(live) = self.orders.get(id) {
-            let update = OrderUpdate {
-                stop_price: met,
-                ..update_of(id, live, OrderStatus::Triggered, Reason::Normal)
-            };
-            self.answers.push(at, update);
-        }
-        Some(group)
     }
 
     /// Has what is at work of the group leave room for `size`: first what is no stop, the newest first. What is larger than needed
