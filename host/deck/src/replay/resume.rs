@@ -13,7 +13,6 @@ use crate::replay::authority::Authority;
 use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use crate::replay::resumed_strategies::{ResumedStrategies, settle_strategies};
 use anyhow::{Context, Result, bail};
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +29,6 @@ use tickdeck_settings::run_difference::{RunSettings, run_difference};
 pub(crate) struct InterruptedRun {
     run: RecordedRun,
     manifest: RunManifest,
-    /// Whether the end of a reel was moved aside, because the other one did not reach as far.
-    was_cut: Cell<bool>,
 }
 
 /// Returns the last run of a deck if it was interrupted and is not to be abandoned.
@@ -61,11 +58,7 @@ pub(crate) fn interrupted(parts: &DeckParts) -> Result<Option<InterruptedRun>> {
             Untrusted::path(&run.folder)
         );
     }
-    Ok(Some(InterruptedRun {
-        run,
-        manifest,
-        was_cut: Cell::new(false),
-    }))
+    Ok(Some(InterruptedRun { run, manifest }))
 }
 
 impl InterruptedRun {
@@ -147,7 +140,7 @@ fn try_to_resume(
     interrupted: &InterruptedRun,
     (left_out, batches): (&BTreeMap<String, String>, &BTreeSet<StrategyId>),
 ) -> Result<Tried<Box<Resumed>>> {
-    let InterruptedRun { run, manifest, .. } = interrupted;
+    let InterruptedRun { run, manifest } = interrupted;
     let mut registry = parts.registry.clone();
     let open = OpenVenues::open(&parts.config, &mut registry)?;
     let open = open
@@ -202,7 +195,7 @@ fn try_to_resume(
 /// Returns the means to recreate the versions of the run.
 fn versions(
     parts: &DeckParts,
-    InterruptedRun { run, manifest, .. }: &InterruptedRun,
+    InterruptedRun { run, manifest }: &InterruptedRun,
     (loader, registry): (&Arc<StrategyLoader>, &Arc<Registry>),
     left_out: &BTreeMap<String, String>,
 ) -> Result<RecordedVersions> {
@@ -236,11 +229,7 @@ impl DeckParts {
     /// Creates an engine in the state at the interruption, which continues the recording.
     fn resume_engine(
         &self,
-        InterruptedRun {
-            run,
-            manifest,
-            was_cut,
-        }: &InterruptedRun,
+        InterruptedRun { run, manifest }: &InterruptedRun,
         config: EngineConfig,
         (registry, versions): (&Arc<Registry>, &RecordedVersions),
         venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
@@ -266,16 +255,11 @@ impl DeckParts {
         let reels = reel_config(&self.config.journal);
         let (recorder, opened) = JournalRecorder::open(run, &reels, None)?;
         report_torn(&opened);
-        was_cut.set(was_cut.get() || opened.iter().any(|reel| reel.beyond.is_some()));
         self.make_room();
         let mut engine = self.engine(config, registry, venues, starts)?;
         engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
         let tape = ReelTape::open(&run.folder, Box::new(versions.clone()))?;
-        // Recorded batches may reach beyond the events that are left, and would wait for events that never come.
-        let batches = match was_cut.get() {
-            true => BatchesAgain::default(),
-            false => BatchesAgain::to_resume(&run.folder, batches.clone())?,
-        };
+        let batches = BatchesAgain::to_resume(&run.folder, batches.clone())?;
         let mut tape = tape
             .without_calling(versions.not_called())
             .offering(batches);

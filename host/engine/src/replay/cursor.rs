@@ -76,6 +76,8 @@ pub(super) struct ReplayCursor {
     pub(super) given: VecDeque<Event>,
     /// From this event on, the recorded batches have to be offered.
     pub(super) batches_from: Option<u64>,
+    /// The tape of the resumed run has ended within the window that was read last.
+    pub(super) ended_within: bool,
     /// An event of the next window, read with this one.
     pub(super) held: Option<Event>,
     /// The recorder that takes over where the effects end.

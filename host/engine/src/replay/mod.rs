@@ -174,15 +174,21 @@ impl Engine {
             self.offer_recorded_batches(cursor, tape, strategy)?;
         }
         let followed = self.follow_to_end(cursor, tape, observer);
-        for strategy in self.strategies.ids() {
-            self.impose(strategy, RecordedFault::Batches(strategy, None))?;
-        }
+        self.release_batches()?;
         self.restore_time_limit(true)?;
         self.is_replaying = false;
         if let Some(recorder) = cursor.recorder.take() {
             self.recording.set_recorder(Some(recorder));
         }
         followed
+    }
+
+    /// Offers batches of any size again.
+    fn release_batches(&mut self) -> Result<(), ReplayStop> {
+        for strategy in self.strategies.ids() {
+            self.impose(strategy, RecordedFault::Batches(strategy, None))?;
+        }
+        Ok(())
     }
 
     /// Sets whether recoveries have a time limit: those on the tape met theirs.
@@ -279,6 +285,10 @@ impl Engine {
         self.recording.set_recorder(recorder);
         published?;
         self.catch_up()?;
+        if cursor.ended_within {
+            // A batch that reached beyond the tape, which may have been cut, would wait for the rest of it.
+            self.release_batches()?;
+        }
         cursor.sort(self.decisions.pending());
         let window = self.events.take_window();
         cursor.note_times(&window);

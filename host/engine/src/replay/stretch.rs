@@ -49,6 +49,7 @@ impl Engine {
                 None => tape.events(1, &mut stretch)?,
             }
             if stretch.len() == before {
+                cursor.ended_within = cursor.venues;
                 break;
             }
             let end = stretch
